@@ -1,0 +1,36 @@
+// Who may import whom: docs/adr and the README of each room say why. Checked by `make check`.
+const only = (from, allowed, comment) => ({
+  name: `rooms-${from}`,
+  comment,
+  severity: 'error',
+  from: { path: `^src/${from}/` },
+  to: { path: '^src/', pathNot: `^src/(${[from, ...allowed].join('|')})(/|$)` },
+})
+const vendor = (name, library, rooms) => ({
+  name: `vendor-${name}`,
+  comment: `${library} is imported only in ${rooms}: vendor types never cross a port`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/(${rooms})/` },
+  to: { path: `node_modules/${library}` },
+})
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    only('api', [], 'api is the vocabulary: durations, sizes, globs, the envelope of a resource. It knows nobody.'),
+    only('kafka', ['api'], 'kafka knows nobody of ours but the vocabulary'),
+    only('observability', ['api'], 'observability knows nobody of ours but the vocabulary'),
+    only('operator', ['api', 'kafka', 'observability'], 'the operator is given the registry of kinds; it never imports one'),
+    only('worker', ['api', 'kafka', 'observability'], 'the worker is given the registry of kinds and runs anywhere'),
+    only('kubernetes', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
+    only('standalone', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
+    only('kinds', ['api', 'operator/(plan|kind|observed)\\.ts', 'worker/(task|contract|kind)\\.ts'], 'a kind knows the types that operator and worker publish'),
+    { name: 'kinds-are-pure', severity: 'error', from: { path: '^src/kinds/', pathNot: '\\.test\\.ts$' }, to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer)$' } },
+    { name: 'tests-stay-outside', severity: 'error', from: { path: '^src/', pathNot: '\\.test\\.ts$' }, to: { path: '^(test|bench|e2e)/|\\.test\\.ts$' } },
+    vendor('confluent', '@confluentinc', 'kafka'),
+    vendor('platformatic', '@platformatic', 'kafka'),
+    vendor('client-node', '@kubernetes', 'kubernetes'),
+    { name: 'kafkajs-is-for-others', severity: 'error', from: { path: '^src/' }, to: { path: 'node_modules/kafkajs' } },
+  ],
+  options: { doNotFollow: { path: 'node_modules' }, tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] } },
+}

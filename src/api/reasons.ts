@@ -1,0 +1,51 @@
+/** Every reason that a condition or an Event may carry, with its meaning. `docs/conditions.md` lists the same; a test compares the two. */
+export const REASONS = {
+  // Ready and the like
+  Ready: 'The resource is as its spec says.',
+  Reconciling: 'The operator is bringing the resource in line with its spec.',
+  Observed: 'Mode is Observe: differences are reported, nothing is written.',
+  Suspended: 'spec.suspend is true: nothing is done until it is removed.',
+  // the spec
+  InvalidSpec: 'The spec breaks a rule of the schema.',
+  NotImplemented: 'This version knows the kind or the field but cannot run it yet.',
+  // the connection
+  ConnectionNotFound: 'spec.connectionRef names a KafkaConnection that does not exist in this namespace.',
+  ConnectionNotReady: 'The KafkaConnection is not ready; see its own conditions.',
+  Connected: 'The brokers answer.',
+  Probing: 'The first answer of the brokers is awaited.',
+  SecretNotFound: 'A Secret or a key of it that the connection names is missing.',
+  AuthenticationFailed: 'The brokers refused the credentials.',
+  AuthorizationFailed: 'The brokers know us but an ACL is missing.',
+  TlsFailed: 'The TLS handshake failed: wrong CA, wrong name, or a plaintext listener.',
+  UnknownHost: 'No bootstrap server resolves.',
+  BrokerUnreachable: 'No broker answers.',
+  // topics
+  TopicNotAllowed: 'A topic is outside spec.allowedTopics of the connection.',
+  TopicNotFound: 'A topic that must exist does not.',
+  TopicFailed: 'The brokers refused to create or change a topic.',
+  InvalidConfig: 'The brokers refused a config value.',
+  PartitionsDecreased: 'Kafka cannot remove partitions; the spec asks for fewer than there are.',
+  ReplicationFactorDiffers: 'An existing topic has another replication factor; Sluice does not move replicas.',
+  PolicyConflict: 'Another policy of the same priority wants another value for the same key of the same topic; neither is applied.',
+  NoTopicsMatched: 'The selector matches no topic.',
+  Drifted: 'Topics differ from the policy.',
+  RetentionDecreasing: 'A retention is being lowered in steps.',
+  // workers, alerts
+  WorkersNotReady: 'Not every worker pod is ready on the current generation.',
+  WorkersReady: 'Every worker runs the current generation.',
+  AlertsApplied: 'The alert rules are in place.',
+  AlertsSkipped: 'The cluster has no PrometheusRule kind; alerts are skipped.',
+  // deletion
+  Deleting: 'The resource is being deleted.',
+  LeftBehind: 'The resource is gone but the brokers did not confirm the deletion of its topics.',
+  TopicsDeleted: 'The topics of the resource were deleted as its deletionPolicy asks.',
+  // changes, as Events
+  TopicCreated: 'A topic was created.',
+  PartitionsAdded: 'Partitions were added to a topic.',
+  ConfigChanged: 'Configs of topics were changed.',
+  DriftReverted: 'A change made by hand was reverted.',
+  WorkersChanged: 'The workers were deployed or changed.',
+  InternalError: 'The operator met a bug; see its log.',
+} as const
+
+export type Reason = keyof typeof REASONS

@@ -1,0 +1,1 @@
+export type { Contract, ContractConnection, ContractResource } from '../worker/contract.ts'

@@ -1,0 +1,106 @@
+import type { Reason } from '../api/reasons.ts'
+import type { ResourceRef } from '../api/resource.ts'
+
+/** What a kind wants the world to be. Pure data; the engine turns it into changes, and the same changes are printed, reported or applied. */
+export interface Plan {
+  readonly topics: readonly TopicIntent[]
+  readonly workers?: WorkerIntent
+  readonly alerts?: AlertGroup
+  readonly problems: readonly Problem[]
+  /** Kind-specific status fields; conditions are the engine's. */
+  readonly status: Readonly<Record<string, unknown>>
+  /** Report the changes to topics, apply none (mode Observe). */
+  readonly observeOnly?: boolean
+  /** Look again at the latest after this time, e.g. for the next step of a stepwise change. */
+  readonly requeueAfterMs?: number
+}
+
+export interface TopicIntent {
+  readonly name: string
+  /** undefined: never create it, only bring its configs in line. */
+  readonly create?: { readonly partitions: number; readonly replicationFactor: number }
+  /** Wanted at least; growing is a change, shrinking is the kind's to refuse. */
+  readonly partitions?: number
+  /** Desired configs: a value to set, null to remove the topic's own value. Keys absent here are never touched. */
+  readonly configs: Readonly<Record<string, string | null>>
+  /** Whether this resource may delete the topic when it is deleted itself with `deletionPolicy: Delete`. */
+  readonly owned: boolean
+}
+
+export interface WorkerIntent {
+  readonly replicas: number
+  /** Consumer group of the workers. */
+  readonly group: string
+  /** The kind's own part of the worker contract, JSON; read back by the kind's `tasks()`. */
+  readonly config: unknown
+  readonly resources?: PodResources
+  readonly podTemplate?: PodTemplate
+}
+
+export interface PodResources {
+  readonly requests?: Readonly<Record<string, string>>
+  readonly limits?: Readonly<Record<string, string>>
+}
+
+export interface PodTemplate {
+  readonly nodeSelector?: Readonly<Record<string, string>>
+  readonly tolerations?: readonly unknown[]
+  readonly affinity?: unknown
+  readonly priorityClassName?: string
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly labels?: Readonly<Record<string, string>>
+  readonly serviceAccountName?: string
+}
+
+/** Content of a PrometheusRule. */
+export interface AlertGroup {
+  readonly rules: readonly AlertRule[]
+}
+export interface AlertRule {
+  readonly alert: string
+  readonly expr: string
+  /** Prometheus duration, e.g. `5m`. */
+  readonly for: string
+  readonly severity: 'critical' | 'warning' | 'info'
+  readonly summary: string
+  readonly description: string
+  readonly runbook: string
+}
+
+/**
+ * Something that keeps the resource from being what its spec says. `Stalled` will not heal without a change by a human; `NotReady` may;
+ * `Warning` is shown but does not change readiness.
+ */
+export interface Problem {
+  readonly severity: 'Stalled' | 'NotReady' | 'Warning'
+  readonly reason: Reason
+  readonly message: string
+}
+
+/** One difference between what is and what is wanted: printed by `sluice plan`, reported in Observe, applied otherwise. */
+export type Change =
+  | { readonly type: 'createTopic'; readonly topic: string; readonly partitions: number; readonly replicationFactor: number; readonly configs: Readonly<Record<string, string>> }
+  | { readonly type: 'addPartitions'; readonly topic: string; readonly from: number; readonly to: number }
+  | { readonly type: 'setConfig'; readonly topic: string; readonly key: string; readonly from: string | null; readonly to: string }
+  | { readonly type: 'deleteConfig'; readonly topic: string; readonly key: string; readonly from: string | null }
+  | { readonly type: 'deleteTopic'; readonly topic: string }
+  | { readonly type: 'applyObject'; readonly object: string; readonly difference: string }
+  | { readonly type: 'deleteObject'; readonly object: string }
+
+/** The topics of a cluster that a resource wants to see, and how closely. The engine merges the interests of all resources into few requests. */
+export interface Interest {
+  readonly topics: TopicMatcher
+  readonly configKeys: readonly string[] | 'all'
+  readonly sizes: boolean
+}
+/** Decides by name; must be cheap: it is asked for every topic of the cluster. */
+export type TopicMatcher = (topic: string) => boolean
+
+/** Asks how many bytes a lower retention would delete at once. Answered from log dirs and offsets-for-times, for one topic. */
+export interface RetentionQuestion {
+  readonly topic: string
+  readonly retentionMs?: number
+  readonly retentionBytesPerPartition?: number
+}
+
+export type { ResourceRef }

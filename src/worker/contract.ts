@@ -1,0 +1,37 @@
+/**
+ * What the operator tells a worker: the one document between the two planes, written as JSON (a ConfigMap, or a file). Its `generation` moves
+ * only when the content differs in meaning; a worker reports the generation that it runs.
+ */
+export interface Contract {
+  readonly version: 1
+  readonly generation: number
+  readonly namespace: string
+  /** Consumer group of all workers of this contract. */
+  readonly group: string
+  readonly connection: ContractConnection
+  readonly resources: readonly ContractResource[]
+  /** Bytes of records that one worker may hold in memory before it stops reading. */
+  readonly memoryBudgetBytes: number
+}
+
+/** Credentials are files below the secrets root (`SLUICE_SECRETS`, default /etc/sluice/secrets): never values. */
+export interface ContractConnection {
+  readonly bootstrapServers: readonly string[]
+  readonly tls?: { readonly caFile?: string; readonly certificateFile?: string; readonly keyFile?: string; readonly insecureSkipVerify?: boolean }
+  readonly sasl?:
+    | { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly usernameFile: string; readonly passwordFile: string }
+    | {
+        readonly mechanism: 'OAUTHBEARER'
+        readonly tokenEndpoint: string
+        readonly clientIdFile: string
+        readonly clientSecretFile: string
+        readonly scope?: string
+      }
+}
+
+export interface ContractResource {
+  readonly kind: string
+  readonly name: string
+  /** The kind's own part; validated by the kind. */
+  readonly config: unknown
+}

@@ -1,0 +1,90 @@
+import type { EpochMs } from '../api/resource.ts'
+import type { Commit, LogRecord, OutgoingRecord } from '../kafka/log.ts'
+import type { ContractResource } from './contract.ts'
+
+/** What the kernel needs to know of a kind. */
+export interface WorkedKind {
+  readonly kind: string
+  /** Validates the kind's part of the contract and says what its tasks are. Throws with a message for the operator of the worker. */
+  tasks(resource: ContractResource, namespace: string): TaskFamily
+}
+
+/** All tasks of one resource: one per partition of the input topic. */
+export interface TaskFamily {
+  readonly resource: { readonly kind: string; readonly namespace: string; readonly name: string }
+  /** The topic whose partitions the group assigns: owning partition p of it is owning task p. */
+  readonly input: string
+  /** Topics whose partition p is consumed with committed offsets by task p; the input is the first. Co-partitioned. */
+  readonly sources: readonly string[]
+  /** Topics whose partition p is read at restore, from a position to the end captured after fencing. */
+  readonly states: readonly string[]
+  create(partition: number): Task
+  /** Folds what the tasks counted into the kind's metrics; called by the kernel after each commit. */
+  readonly metrics?: readonly TaskMetric[]
+}
+
+export interface TaskMetric {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly labels?: readonly string[]
+  readonly buckets?: readonly number[]
+}
+
+/** One observation for a metric that the family declares. */
+export interface Observation {
+  readonly metric: string
+  readonly value: number
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+/**
+ * One partition's worth of a kind: single threaded, deterministic, no I/O, no clock. The kernel calls it in this order:
+ *
+ *     restoreFrom -> loadState* -> started -> ( accept | caughtUp | propose -> commit or abort )* -> dropped
+ *
+ * `propose` changes nothing that `accept` or a second `propose` can see; `committed` does. So an aborted transaction needs no undo: the same
+ * work is proposed again.
+ */
+export interface Task {
+  /** Where to read each state topic from, given the committed offset of each source (undefined: never committed). `earliest` reads all of it. */
+  restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'>
+  /** A record of a state topic, in offset order per topic. */
+  loadState(record: LogRecord): void
+  /** Where to start reading each source, now that state is loaded. `stateEnds`: end of each state topic as captured. */
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>, now: EpochMs): ReadonlyMap<string, number>
+  /** Records of one source in offset order. Memory only. */
+  accept(records: readonly LogRecord[], now: EpochMs): void
+  /** The source's end was reached at `offset`; everything appended before `asOf` has been accepted. */
+  caughtUp(topic: string, offset: number, asOf: EpochMs): void
+  /** Sources that should not be read further for now (their buffered records wait for a time, or memory is short). */
+  readonly held: ReadonlySet<string>
+  /** Bytes of records held in memory. */
+  readonly bytes: number
+  /** The kernel is above its memory budget by this ratio (1 = at the budget): hold sources, shorten horizons. */
+  pressure(ratio: number): void
+  /** Work that is ready now, at most about `limit` outputs; undefined when there is none. */
+  propose(now: EpochMs, limit: number, routing: Routing): Proposal | undefined
+  committed(proposal: Proposal, now: EpochMs): readonly Observation[]
+  /** The broker refused this record of the last proposal for good (too large, unauthorised, no such topic): dead-letter it next time. */
+  rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void
+  /** When `propose` may have something next without new records; undefined: only after `accept`. */
+  wakeAt(): EpochMs | undefined
+  /** Gauges for /metrics, read on scrape. */
+  gauges(now: EpochMs): readonly Observation[]
+}
+
+/** What a task must know of target topics to choose partitions; answered from a cache by the kernel. */
+export interface Routing {
+  /** Partitions of a topic; 'missing' when it does not exist; undefined while not known yet: leave that record for a later proposal. */
+  partitions(topic: string): number | 'missing' | undefined
+}
+
+/** One task's part of a transaction. */
+export interface Proposal {
+  readonly outputs: readonly OutgoingRecord[]
+  /** Positions of sources, with metadata; the kernel adds its transactional id to the metadata. */
+  readonly offsets: readonly Commit[]
+  /** Opaque to the kernel: what `committed` needs to advance. */
+  readonly token: unknown
+}
