@@ -28,8 +28,10 @@ need_debs() {
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" -eq 0 ]; then
     say "installing Debian packages: ${missing[*]}"
-    apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
-      die "apt-get could not install: ${missing[*]}"
+    local log=$SLUICE_CACHE/apt.log
+    mkdir -p "$SLUICE_CACHE"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 ||
+      { tail -20 "$log" >&2; die "apt-get could not install: ${missing[*]}"; }
   else
     die "missing Debian packages; run:  sudo apt-get install --no-install-recommends ${missing[*]}"
   fi
