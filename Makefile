@@ -1,0 +1,64 @@
+# `make` alone lists what there is. Everything a target needs that the machine lacks is fetched or built once into a cache outside
+# the work tree (see scripts/lib.sh); a Debian package that is missing is installed as root, or the command to do so is printed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+REPORTS := build/reports
+NODE := . scripts/lib.sh; need_node;
+JEST := mkdir -p $(REPORTS); NODE_OPTIONS=--experimental-vm-modules UV_THREADPOOL_SIZE=16 NODE_NO_WARNINGS=1 npx jest
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Prepare the checkout: Node 24, npm packages, the native Kafka client
+	@scripts/setup
+
+.PHONY: demo
+demo: ## Watch it work: a real Kafka, policies enforced, messages delayed (about a minute; KAFKA_BOOTSTRAP uses yours)
+	@scripts/demo
+
+.PHONY: check
+check: types lint imports format generated unit ## Everything fast: types, lint, import rules, format, generated files, unit tests
+
+.PHONY: types lint imports format generated unit integration
+types: setup
+	@$(NODE) say 'types'; npx tsc -p .
+lint: setup
+	@$(NODE) say 'lint'; npx eslint --max-warnings 0 .
+imports: setup
+	@$(NODE) say 'import rules'; npx depcruise --config .dependency-cruiser.cjs --output-type err-long src
+format: setup
+	@$(NODE) say 'format'; npx prettier --check --log-level warn .
+generated: setup
+	@scripts/generate --check
+unit: setup
+	@$(NODE) say 'unit tests'; $(JEST) --selectProjects unit --json --outputFile=$(REPORTS)/unit.json
+integration: setup
+	@scripts/integration
+
+.PHONY: test
+test: check integration ## check, then a real Kafka, a real kube-apiserver, the chart, the alert rules (about 10 minutes; the first run builds tools)
+
+.PHONY: e2e
+e2e: setup ## A whole Kubernetes with real pods: chart installed, a message delayed through a worker pod that is killed
+	@$(NODE) node e2e/run.ts
+
+.PHONY: bench
+bench: setup ## Run the benchmarks (BENCH=policy for one); results as JSON in bench/results
+	@scripts/bench $(BENCH)
+
+.PHONY: generate
+generate: setup ## Write what is generated: CRDs, the chart's CRD templates, manifests/install.yaml
+	@scripts/generate
+
+.PHONY: fix
+fix: setup ## Format the code and apply the lint fixes that are safe
+	@$(NODE) npx prettier --write --log-level warn .; npx eslint --fix .
+
+.PHONY: clean
+clean: ## Remove what the build and the tests left in the checkout (node_modules and the tool cache stay)
+	@rm -rf build bench/results .sluice
