@@ -1,0 +1,59 @@
+import type { Registry } from 'prom-client'
+import type { Clock } from '../api/clock.ts'
+import type { KafkaLog } from '../kafka/log.ts'
+import type { Contract } from './contract.ts'
+import type { WorkedKind } from './task.ts'
+
+/** The part of a structured logger that the kernel uses; pino's loggers fit. Never given payloads or secrets. */
+export interface WorkerLogger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface WorkerOptions {
+  readonly contract: Contract
+  /** The registry of kinds: the kernel knows none by name. */
+  readonly kinds: readonly WorkedKind[]
+  readonly log: KafkaLog
+  readonly clock: Clock
+  readonly logger: WorkerLogger
+  readonly metrics: Registry
+  /** Tells this process from every other of the group, also from its own earlier lives: part of the transactional id. */
+  readonly instanceId: string
+}
+
+/** Why a worker is not ready: the group has not been joined, tasks are restoring, or one was stopped for good. */
+export interface Readiness {
+  readonly ready: boolean
+  readonly reasons: readonly string[]
+}
+
+/** One owned partition of one resource. */
+export interface TaskStatus {
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  readonly partition: number
+  readonly state: 'restoring' | 'running' | 'stopped'
+  /** Why it was stopped: the named condition, for people. */
+  readonly reason?: string
+  readonly message?: string
+}
+
+export interface Worker {
+  /** Generation of the contract that runs: what /contract answers. */
+  readonly generation: number
+  /** The process should live: false after the kernel gave up, when only a restart helps. */
+  live(): boolean
+  ready(): Readiness
+  tasks(): readonly TaskStatus[]
+  /** Stops intake, finishes or aborts the open transaction, releases the partitions, leaves the group. Resolves within `graceMs` (25,000 by default). */
+  stop(graceMs?: number): Promise<void>
+  /** Resolves when the worker has ended: with nothing after `stop`, with the reason when it gave up (exit non-zero: the platform restarts). */
+  readonly ended: Promise<Error | undefined>
+}
+
+/** Starts the kernel: joins the group and returns at once; tasks are restored as they are assigned. Rejects when the contract is not valid. */
+export type StartWorker = (options: WorkerOptions) => Promise<Worker>
