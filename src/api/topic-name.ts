@@ -15,5 +15,8 @@ export function topicNameProblem(name: string): string | undefined {
 export const isInternalTopic = (name: string): boolean => name.startsWith('__')
 
 /** `<namespace>.<name>.<role>`, or `<prefix>.<role>` where the spec overrides it: the one place that names topics. */
-export const topicName = (owner: { readonly namespace: string; readonly name: string }, topicPrefix: string | undefined, role: string): string =>
-  `${topicPrefix ?? `${owner.namespace}.${owner.name}`}.${role}`
+export const topicName = (
+  owner: { readonly namespace: string; readonly name: string },
+  topicPrefix: string | undefined,
+  role: string,
+): string => `${topicPrefix ?? `${owner.namespace}.${owner.name}`}.${role}`
