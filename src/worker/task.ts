@@ -2,6 +2,8 @@ import type { EpochMs } from '../api/resource.ts'
 import type { Commit, LogRecord, OutgoingRecord } from '../kafka/log.ts'
 import type { ContractResource } from './contract.ts'
 
+export type { Commit, LogHeader, LogRecord, OutgoingRecord } from '../kafka/log.ts'
+
 /** What the kernel needs to know of a kind. */
 export interface WorkedKind {
   readonly kind: string
@@ -78,6 +80,8 @@ export interface Task {
 export interface Routing {
   /** Partitions of a topic; 'missing' when it does not exist; undefined while not known yet: leave that record for a later proposal. */
   partitions(topic: string): number | 'missing' | undefined
+  /** Partition for a key as Java's default partitioner has it (murmur2); a null key is spread over the partitions. For a topic that `partitions` knows. */
+  choose(key: Buffer | null, partitions: number): number
 }
 
 /** One task's part of a transaction. */
