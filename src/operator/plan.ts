@@ -79,7 +79,13 @@ export interface Problem {
 
 /** One difference between what is and what is wanted: printed by `sluice plan`, reported in Observe, applied otherwise. */
 export type Change =
-  | { readonly type: 'createTopic'; readonly topic: string; readonly partitions: number; readonly replicationFactor: number; readonly configs: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'createTopic'
+      readonly topic: string
+      readonly partitions: number
+      readonly replicationFactor: number
+      readonly configs: Readonly<Record<string, string>>
+    }
   | { readonly type: 'addPartitions'; readonly topic: string; readonly from: number; readonly to: number }
   | { readonly type: 'setConfig'; readonly topic: string; readonly key: string; readonly from: string | null; readonly to: string }
   | { readonly type: 'deleteConfig'; readonly topic: string; readonly key: string; readonly from: string | null }
