@@ -106,8 +106,7 @@ export const map = <S extends TSchema>(
   })
 
 /** JSON of any shape, handed on as it is. */
-export const anything = (description: string): TUnsafe<unknown> =>
-  Type.Unsafe<unknown>({ description, 'x-kubernetes-preserve-unknown-fields': true })
+export const anything = (description: string): TUnsafe => Type.Unsafe({ description, 'x-kubernetes-preserve-unknown-fields': true })
 
 /** An object of any shape, handed on as it is. */
 export const anyObject = (description: string): TUnsafe<Record<string, unknown>> =>
