@@ -1,4 +1,5 @@
 import type { ConnectionSettings } from './connection.ts'
+import type { KafkaError } from './errors.ts'
 
 /**
  * Port: the log as the worker kernel sees it. Two implementations: librdkafka (`confluent-log.ts`) and, for simulation, a deterministic model.
@@ -20,7 +21,10 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** Header values are bytes; order and duplicates are kept. */
+/**
+ * Header values are bytes; order and duplicates are kept. The librdkafka binding cannot tell a null value from an empty one when it reads: both
+ * arrive as an empty buffer, and are written as one.
+ */
 export type LogHeader = readonly [name: string, value: Buffer | null]
 
 export interface LogRecord {
@@ -86,16 +90,39 @@ export interface LogReader {
   resume(partitions: readonly (TopicPartition & { readonly offset: number })[]): Promise<void>
   /** Up to `max` records, waiting at most `waitMs` for the first; `ends` names the partitions whose end was reached and at which offset. */
   poll(max: number, waitMs: number): Promise<ReadBatch>
-  /** Log start and high watermark (read_uncommitted end), from the broker. */
-  watermarks(partition: TopicPartition): Promise<{ readonly low: number; readonly high: number; readonly lastStable: number }>
+  /**
+   * Next offset per partition as the client has it, past commit markers and aborted records; undefined before the first fetch. A state partition
+   * is read to its end when this reaches the end that was captured (a marker at the end is never delivered as a record).
+   */
+  positions(partitions: readonly TopicPartition[]): readonly (number | undefined)[]
+  /** Asks the brokers, batched, about 1 ms; one answer per partition, in order. A partition that has none answers why. */
+  watermarks(partitions: readonly TopicPartition[]): Promise<readonly (Watermarks | KafkaError)[]>
   close(): Promise<void>
 }
 
 export interface ReadBatch {
   readonly records: readonly LogRecord[]
   readonly ends: readonly (TopicPartition & { readonly offset: number })[]
-  /** Offset reset wanted by the broker: the position is below the log start or above the end. Never skipped in silence. */
-  readonly outOfRange: readonly TopicPartition[]
+  /**
+   * Partitions that deliver nothing any more: the position is below the log start or above the end (`OffsetOutOfRange`), the topic is gone
+   * (`UnknownTopic`) or hidden (`AuthorizationFailed`). Reported once, never skipped in silence.
+   */
+  readonly stopped: readonly (TopicPartition & { readonly error: KafkaError })[]
+}
+
+export interface Watermarks {
+  /** Log start. */
+  readonly low: number
+  /** High watermark: the end including records of open transactions. */
+  readonly high: number
+  /** Last stable offset: where a read_committed reader ends now. */
+  readonly lastStable: number
+}
+
+/** A record that the brokers refused for good; it aborts its transaction. `partition` -1: none named. */
+export interface Refusal extends TopicPartition {
+  readonly code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic'
+  readonly message: string
 }
 
 export interface TransactionalProducer {
@@ -106,8 +133,14 @@ export interface TransactionalProducer {
   send(record: OutgoingRecord): void
   /** Adds offsets to the open transaction, gated by the consumer's current generation (KIP-447). */
   sendOffsets(offsets: readonly Commit[], consumer: GroupConsumer, timeoutMs: number): Promise<void>
+  /**
+   * Rejects with `retriable` true when the transaction certainly did not happen: abort it and run the same again. False: its outcome is unknown or
+   * this producer is of no more use (`Fenced`, fatal): discard it, initialise a new one and read what was committed.
+   */
   commit(timeoutMs: number): Promise<void>
   abort(timeoutMs: number): Promise<void>
+  /** What the brokers refused in the last transaction; a batch of records is refused as one, so with several candidates the culprit is among them. */
+  refusals(): readonly Refusal[]
   /** Partitions of a topic, cached for some seconds; undefined: no such topic. */
   partitionsOf(topic: string): Promise<number | undefined>
   close(): Promise<void>

@@ -1,16 +1,9 @@
-import type { Registry } from 'prom-client'
 import type { Clock } from '../api/clock.ts'
 import type { KafkaLog } from '../kafka/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import type { Contract } from './contract.ts'
 import type { WorkedKind } from './task.ts'
-
-/** The part of a structured logger that the kernel uses; pino's loggers fit. Never given payloads or secrets. */
-export interface WorkerLogger {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 
 export interface WorkerOptions {
   readonly contract: Contract
@@ -18,8 +11,8 @@ export interface WorkerOptions {
   readonly kinds: readonly WorkedKind[]
   readonly log: KafkaLog
   readonly clock: Clock
-  readonly logger: WorkerLogger
-  readonly metrics: Registry
+  readonly logger: Logger
+  readonly metrics: Metrics
   /** Tells this process from every other of the group, also from its own earlier lives: part of the transactional id. */
   readonly instanceId: string
 }
