@@ -155,7 +155,7 @@ const spec = object(
     config: optional(
       map('Any other config of the topics, by Kafka’s own keys.', configValue, 128, [
         {
-          rule: "self.all(key, size(key) <= 128 && key.matches('^[a-z0-9._]+$'))",
+          rule: "self.all(key, size(key) <= 128 && key.find('^[a-z0-9._]+$') != '')",
           message: 'keys must be config names of Kafka, such as max.message.bytes',
         },
       ]),
