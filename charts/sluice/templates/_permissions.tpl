@@ -1,0 +1,33 @@
+{{/*
+What the operator may do in a namespace that it watches. Secrets are read by name: there is no list, so a leaked token cannot browse
+them. Pods, Roles, Namespaces: nothing.
+*/}}
+{{- define "sluice.permissions" -}}
+- apiGroups: [sluice.dev]
+  resources: {{ include "sluice.resources" . }}
+  verbs: [get, list, watch, update, patch]
+- apiGroups: [sluice.dev]
+  resources: {{ include "sluice.resources.status" . }}
+  verbs: [get, update, patch]
+- apiGroups: [sluice.dev]
+  resources: {{ include "sluice.resources.finalizers" . }}
+  verbs: [update]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [monitoring.coreos.com]
+  resources: [prometheusrules]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
