@@ -1,0 +1,21 @@
+import type { Resource } from '../../api/resource.ts'
+import type { Kind } from '../kind.ts'
+import { interest, plan } from './plan.ts'
+import { definition } from './resource.ts'
+import type { DelayQueue } from './resource.ts'
+import { ownTopics, queueTopics } from './topics.ts'
+
+/** The engine hands a kind only resources of that kind that its schema accepts. */
+const queue = (resource: Resource): DelayQueue => resource as DelayQueue
+
+export const kind: Kind = {
+  definition,
+  connectionOf: resource => queue(resource).spec.connectionRef.name,
+  interest: resource => interest(queue(resource)),
+  plan: (resource, observed) => plan(queue(resource), observed),
+  deletes: resource => {
+    const topics = queueTopics(queue(resource))
+    // A dead letter topic that the spec names may be shared with others.
+    return ownTopics(topics).filter(topic => topic !== queue(resource).spec.deadLetter?.topic)
+  },
+}
