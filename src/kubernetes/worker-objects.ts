@@ -1,0 +1,183 @@
+import type { V1Container, V1DeploymentSpec, V1PodSpec, V1TopologySpreadConstraint, V1Volume, V1VolumeMount } from '@kubernetes/client-node'
+import { refOf } from '../api/resource.ts'
+import type { SecretMount, WorkerDeployment } from '../operator/ports.ts'
+import { fingerprint } from './equality.ts'
+import { CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, type KubernetesObject, type Metadata, type Plain } from './object.ts'
+import { ownedLabels, ownerReference } from './ownership.ts'
+
+/** What all worker pods of an operator have in common. */
+export interface WorkerImage {
+  readonly image: string
+  readonly pullPolicy: 'Always' | 'IfNotPresent' | 'Never'
+  readonly pullSecrets: readonly string[]
+}
+
+export const GENERATION_ANNOTATION = 'sluice.dev/contract-generation'
+export const CONTRACT_FILE = 'contract.json'
+const CONTRACT_HASH_ANNOTATION = 'sluice.dev/contract-hash'
+const SECRETS_HASH_ANNOTATION = 'sluice.dev/secrets-hash'
+
+const CONTRACT_FOLDER = '/etc/sluice/contract'
+const SECRETS_FOLDER = '/etc/sluice/secrets'
+const PORT = 8080
+/** `nonroot` of the common base images. */
+const USER_ID = 65_532
+/** Longer than the 25 s that a worker gives itself to end its transaction and leave the group. */
+const GRACE_SECONDS = 45
+/** Each waiting call of the native Kafka client holds a thread; with Node's default of 4 a transaction takes a hundred times longer. */
+const THREADS = 16
+/** Twice the default memory budget, for Node and the native client on top of the records. */
+const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } }
+
+/** Everything that runs the workers of one resource, in the order in which it must exist. Pure. */
+export function workerObjects(deployment: WorkerDeployment, image: WorkerImage): readonly KubernetesObject[] {
+  return [contractMap(deployment), disruptionBudget(deployment), workerDeployment(deployment, image)]
+}
+
+/** The contract as the file that the pods mount. */
+export const contractMap = (deployment: WorkerDeployment): KubernetesObject => ({
+  apiVersion: CONFIG_MAPS.apiVersion,
+  kind: CONFIG_MAPS.kind,
+  metadata: metadata(deployment),
+  data: { [CONTRACT_FILE]: `${JSON.stringify(deployment.contract, null, 2)}\n` },
+})
+
+/** One pod at a time may be drained; one that is broken anyway never blocks a node. */
+export const disruptionBudget = (deployment: WorkerDeployment): KubernetesObject => ({
+  apiVersion: DISRUPTION_BUDGETS.apiVersion,
+  kind: DISRUPTION_BUDGETS.kind,
+  metadata: metadata(deployment),
+  spec: { maxUnavailable: 1, selector: { matchLabels: selector(deployment) }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+})
+
+export function workerDeployment(deployment: WorkerDeployment, image: WorkerImage): KubernetesObject {
+  const { annotations, labels, ...own } = metadata(deployment)
+  const generation = { [GENERATION_ANNOTATION]: String(deployment.contract.generation) }
+  const spec: Plain<V1DeploymentSpec> = {
+    replicas: deployment.replicas,
+    selector: { matchLabels: selector(deployment) },
+    // The newcomer joins the group before the predecessor leaves it: each partition moves once.
+    strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+    revisionHistoryLimit: 2,
+    template: {
+      metadata: {
+        labels: { ...deployment.podTemplate?.labels, ...labels },
+        annotations: {
+          ...deployment.podTemplate?.annotations,
+          ...generation,
+          [CONTRACT_HASH_ANNOTATION]: fingerprint(deployment.contract),
+          [SECRETS_HASH_ANNOTATION]: deployment.secretsHash,
+        },
+      },
+      spec: podSpec(deployment, image),
+    },
+  }
+  return {
+    apiVersion: DEPLOYMENTS.apiVersion,
+    kind: DEPLOYMENTS.kind,
+    metadata: { ...own, ...(labels && { labels }), annotations: { ...annotations, ...generation } },
+    spec,
+  }
+}
+
+function metadata(deployment: WorkerDeployment): Metadata {
+  const { owner, name } = deployment
+  return {
+    name,
+    namespace: owner.metadata.namespace,
+    labels: { ...ownedLabels(refOf(owner)), ...selector(deployment) },
+    ownerReferences: [ownerReference(owner)],
+  }
+}
+
+/** Immutable once created. The name of the objects is short and unique in its namespace, as a label must be. */
+const selector = (deployment: WorkerDeployment): Record<string, string> => ({
+  'app.kubernetes.io/component': 'worker',
+  'app.kubernetes.io/instance': deployment.name,
+})
+
+function podSpec(deployment: WorkerDeployment, image: WorkerImage): Plain<V1PodSpec> {
+  const template = deployment.podTemplate ?? {}
+  return {
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER_ID,
+      runAsGroup: USER_ID,
+      fsGroup: USER_ID,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(key => spread(key, deployment)),
+    ...(image.pullSecrets.length > 0 && { imagePullSecrets: image.pullSecrets.map(name => ({ name })) }),
+    ...(template.serviceAccountName !== undefined && { serviceAccountName: template.serviceAccountName }),
+    ...(template.priorityClassName !== undefined && { priorityClassName: template.priorityClassName }),
+    ...(template.nodeSelector !== undefined && { nodeSelector: template.nodeSelector }),
+    // The schema of the kind has judged these two; here they only pass through.
+    ...(template.tolerations !== undefined && { tolerations: template.tolerations as NonNullable<Plain<V1PodSpec>['tolerations']> }),
+    ...(template.affinity !== undefined && { affinity: template.affinity as NonNullable<Plain<V1PodSpec>['affinity']> }),
+    containers: [container(deployment, image)],
+    volumes: [
+      { name: 'contract', configMap: { name: deployment.name } },
+      { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+      ...deployment.secrets.map(secretVolume),
+    ],
+  }
+}
+
+const spread = (topologyKey: string, deployment: WorkerDeployment): Plain<V1TopologySpreadConstraint> => ({
+  maxSkew: 1,
+  topologyKey,
+  whenUnsatisfiable: 'ScheduleAnyway',
+  labelSelector: { matchLabels: selector(deployment) },
+})
+
+function container(deployment: WorkerDeployment, image: WorkerImage): Plain<V1Container> {
+  return {
+    name: 'worker',
+    image: image.image,
+    imagePullPolicy: image.pullPolicy,
+    command: ['/app/bin/sluice', 'worker', '--contract', `${CONTRACT_FOLDER}/${CONTRACT_FILE}`],
+    env: [
+      // The worker is not ready before it runs this generation: a kubelet may mount a ConfigMap that is a minute old.
+      { name: 'SLUICE_CONTRACT_GENERATION', value: String(deployment.contract.generation) },
+      { name: 'SLUICE_SECRETS', value: SECRETS_FOLDER },
+      { name: 'UV_THREADPOOL_SIZE', value: String(THREADS) },
+      { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+    ],
+    ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
+    livenessProbe: {
+      httpGet: { path: '/livez', port: 'http', scheme: 'HTTP' },
+      initialDelaySeconds: 10,
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 3,
+    },
+    readinessProbe: {
+      httpGet: { path: '/readyz', port: 'http', scheme: 'HTTP' },
+      periodSeconds: 3,
+      timeoutSeconds: 3,
+      failureThreshold: 2,
+    },
+    // All or nothing: a default limit below a request of the user would be refused.
+    resources: deployment.resources ?? DEFAULT_RESOURCES,
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: { drop: ['ALL'] } },
+    volumeMounts: [
+      { name: 'contract', mountPath: CONTRACT_FOLDER, readOnly: true },
+      { name: 'tmp', mountPath: '/tmp' },
+      ...deployment.secrets.map(secretMount),
+    ],
+  }
+}
+
+/** Readable by the group of the pod only. */
+const secretVolume = ({ secretName }: SecretMount, index: number): Plain<V1Volume> => ({
+  name: `secret-${index}`,
+  secret: { secretName, defaultMode: 0o440 },
+})
+const secretMount = ({ folder }: SecretMount, index: number): Plain<V1VolumeMount> => ({
+  name: `secret-${index}`,
+  mountPath: `${SECRETS_FOLDER}/${folder}`,
+  readOnly: true,
+})
