@@ -44,8 +44,8 @@ function diffConfig(view: TopicView, key: string, to: string | null): Change | u
 }
 
 /** The topic that a change is about; undefined for objects. */
-export function topicOf(change: Change): string | undefined {
-  switch (change.type) {
+export function topicOf(change: Change | undefined): string | undefined {
+  switch (change?.type) {
     case 'createTopic':
     case 'addPartitions':
     case 'setConfig':
@@ -54,6 +54,7 @@ export function topicOf(change: Change): string | undefined {
       return change.topic
     case 'applyObject':
     case 'deleteObject':
+    case undefined:
       return undefined
   }
 }
