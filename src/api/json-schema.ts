@@ -63,6 +63,7 @@ export function resourceSchema(definition: ResourceDefinition): JsonSchema {
     type: 'object',
     description: definition.description,
     required: ['spec'],
+    additionalProperties: false,
     properties: {
       apiVersion: { type: 'string', description: API_VERSION },
       kind: { type: 'string', description: definition.kind },
@@ -79,3 +80,8 @@ export function resourceSchema(definition: ResourceDefinition): JsonSchema {
     },
   }
 }
+
+/** Schema of one field or map value. */
+export const childSchema = (schema: JsonSchema, key: string): JsonSchema =>
+  (schema.properties && Object.hasOwn(schema.properties, key) ? schema.properties[key] : undefined) ??
+  (typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {})

@@ -1,0 +1,183 @@
+import type { ResourceDefinition } from '../../api/definition.ts'
+import type { CommonStatus, Resource } from '../../api/resource.ts'
+import {
+  anyObject,
+  choice,
+  deletionPolicy,
+  duration,
+  flag,
+  intOrString,
+  integer,
+  list,
+  localRef,
+  object,
+  optional,
+  ratio,
+  secretKeyRef,
+  secretRef,
+  suspend,
+  text,
+  topic,
+  topicPrefix,
+} from '../../api/schema.ts'
+import type { Of } from '../../api/schema.ts'
+import { backoff } from '../retry.ts'
+import { workers, workersStatus } from '../workers.ts'
+
+const http = object('Sluice reads the source and calls the application: CloudEvents over HTTP.', {
+  url: text('URL of the application.', 2048, '^https?://[^\\s]+$'),
+  timeout: optional(duration('Longest wait for an answer.')),
+  maxInFlight: optional(integer('Calls under way at once, for each worker.', 1, 10_000)),
+  headersSecretRef: optional(secretRef('Secret whose keys are header names and whose values are sent with every call.')),
+  tls: optional(
+    object('Trust for https.', {
+      caSecretRef: optional(secretKeyRef('PEM bundle of the authorities to trust instead of the system’s.')),
+      clientCertificateSecretRef: optional(secretRef('Secret with tls.crt and tls.key: mutual TLS.')),
+      insecureSkipVerify: optional(flag('Encrypt without verifying the application. For tests only.')),
+    }),
+  ),
+})
+
+const delivery = object(
+  'How a message reaches the application.',
+  {
+    topic: optional(object('The application reads the source itself and hands failures over.', {})),
+    http: optional(http),
+  },
+  [{ rule: 'has(self.topic) != has(self.http)', message: 'delivery needs exactly one of topic and http' }],
+)
+
+const retry = object('When to try again.', {
+  maxAttempts: optional(integer('Deliveries in all, the first included.', 1, 1000)),
+  backoff: optional(backoff),
+  deadline: optional(duration('Longest time since the first failure.')),
+})
+
+const match = object(
+  'What a failure must be like: every field that is given must match.',
+  {
+    status: optional(
+      list(
+        'HTTP statuses, or ranges such as "500-599".',
+        intOrString('Status or range.', '^[1-5][0-9]{2}(-[1-5][0-9]{2})?$', 7, [
+          { rule: 'type(self) == string || (int(self) >= 100 && int(self) <= 599)', message: 'must be an HTTP status from 100 to 599' },
+        ]),
+        32,
+      ),
+    ),
+    errorClass: optional(list('Classes of errors.', text('Class.', 512), 64)),
+    errorPattern: optional(text('Regular expression (RE2) that the message of the error matches.', 512)),
+  },
+  [
+    {
+      rule: 'has(self.status) || has(self.errorClass) || has(self.errorPattern)',
+      message: 'match needs status, errorClass or errorPattern',
+    },
+  ],
+)
+
+const rule = object(
+  'What to do with some failures; the first rule that matches applies.',
+  {
+    match,
+    action: choice('What to do.', 'Retry', 'DeadLetter', 'Drop'),
+    retryAfterMax: optional(duration('Longest Retry-After of the application that is honoured.')),
+    deadLetterTopic: optional(topic('Dead letter topic for these failures.')),
+  },
+  [
+    {
+      rule: "!has(self.deadLetterTopic) || self.action != 'Drop'",
+      message: 'Drop writes to no topic: remove deadLetterTopic',
+      fieldPath: '.deadLetterTopic',
+    },
+    {
+      rule: "!has(self.retryAfterMax) || self.action == 'Retry'",
+      message: 'retryAfterMax belongs to action Retry',
+      fieldPath: '.retryAfterMax',
+    },
+  ],
+)
+
+const breaker = object('Stop calling an application that fails: hold, probe, dead-letter nothing.', {
+  failureRatio: ratio('Share of failures that opens the breaker.'),
+  minimum: optional(integer('Calls in the window before the ratio counts.', 1, 1_000_000)),
+  window: optional(duration('Time over which failures are counted.')),
+  probeInterval: optional(duration('Time between two probes while open.')),
+})
+
+const deadLetter = object('Where messages go whose attempts are spent.', {
+  topic: optional(topic('Topic; <namespace>.<name>.dlq by default.')),
+  partitions: optional(integer('Partitions of the topic.', 1, 1000)),
+  retention: optional(duration('How long they are kept.')),
+  replicationFactor: optional(integer('Replicas of each partition.', 1, 100)),
+})
+
+const spec = object(
+  'Which failures to retry, how, and where the rest goes.',
+  {
+    connectionRef: localRef('The KafkaConnection to use.'),
+    source: object('What the application reads.', { topic: topic('Topic.'), group: text('Consumer group of the application.', 249) }),
+    delivery,
+    retry: optional(retry),
+    rules: optional(list('Exceptions to the retries.', rule, 64)),
+    ordering: optional(choice('Key: later records of a failed key wait behind it.', 'None', 'Key')),
+    breaker: optional(breaker),
+    deadLetter: optional(deadLetter),
+    workers: optional(workers),
+    topicPrefix: optional(topicPrefix),
+    deletionPolicy: optional(deletionPolicy),
+    suspend: optional(suspend),
+  },
+  [
+    {
+      rule: "!has(self.ordering) || self.ordering == 'None' || has(self.delivery.http)",
+      message: 'ordering Key needs delivery.http: with delivery.topic the application reads the source itself',
+      fieldPath: '.ordering',
+    },
+    {
+      rule: '!has(self.breaker) || has(self.delivery.http)',
+      message: 'breaker needs delivery.http: with delivery.topic Sluice makes no calls',
+      fieldPath: '.breaker',
+    },
+    {
+      rule: 'has(self.delivery.http) || !has(self.rules) || self.rules.all(rule, !has(rule.match.status))',
+      message: 'rules that match an HTTP status need delivery.http',
+      fieldPath: '.rules',
+    },
+    {
+      rule: '!has(self.deadLetter) || !has(self.deadLetter.topic) || self.deadLetter.topic != self.source.topic',
+      message: 'deadLetter.topic is the source: dead letters would be read again; choose another topic',
+      fieldPath: '.deadLetter',
+    },
+  ],
+)
+
+const topicName = text('Topic.', 249)
+
+const status = object('What the operator last saw.', {
+  topics: optional(
+    object('Topics of the pipeline.', { retry: optional(topicName), redelivery: optional(topicName), deadLetter: optional(topicName) }),
+  ),
+  deadLetters: optional(anyObject('Count, oldest, and the most frequent fingerprints.')),
+  breaker: optional(choice('State of the breaker.', 'Closed', 'Open', 'Probing')),
+  workers: optional(workersStatus),
+})
+
+export type DeadLetterPipelineSpec = Of<typeof spec>
+export type DeadLetterPipelineStatus = Of<typeof status> & CommonStatus
+export type DeadLetterPipeline = Resource<DeadLetterPipelineSpec, DeadLetterPipelineStatus>
+
+export const definition: ResourceDefinition = {
+  kind: 'DeadLetterPipeline',
+  plural: 'deadletterpipelines',
+  shortNames: ['dlp'],
+  description: 'Retries with back-off for the failures of an application, and a dead letter topic for the rest.',
+  spec,
+  status,
+  printerColumns: [
+    { name: 'Source', type: 'string', jsonPath: '.spec.source.topic' },
+    { name: 'Group', type: 'string', jsonPath: '.spec.source.group', priority: 1 },
+    { name: 'Workers', type: 'integer', jsonPath: '.status.workers.ready' },
+  ],
+  scale: { specReplicasPath: '.spec.workers.replicas', statusReplicasPath: '.status.workers.ready' },
+}
