@@ -93,8 +93,8 @@ export class Informer {
       const startedMs = clock.monotonicMs()
       try {
         await this.#listIfDue(signal)
-        await this.#watchUntilRelist(signal)
-        failures = clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 0 : failures + 1
+        const end = await this.#watchUntilRelist(signal)
+        failures = end === 'relist' || clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 0 : failures + 1
       } catch (error) {
         if (isAbort(signal)) return
         // Nothing else may be trusted after these: an event was lost or could not be read.
@@ -138,7 +138,7 @@ export class Informer {
     else if (gone.length > 0) this.#unexplained = { keys: new Set(gone.map(keyOf)), version: listing.version }
   }
 
-  async #watchUntilRelist(signal: AbortSignal): Promise<void> {
+  async #watchUntilRelist(signal: AbortSignal): Promise<'closed' | 'relist'> {
     const { client, scope, clock } = this.#options
     const relist = new AbortController()
     const timer = setTimeout(
@@ -151,8 +151,10 @@ export class Informer {
     try {
       for await (const event of watch(client, scope, this.#version ?? '', seconds, AbortSignal.any([signal, relist.signal])))
         this.#apply(event)
+      return 'closed'
     } catch (error) {
-      if (!relist.signal.aborted) throw error
+      if (relist.signal.aborted) return 'relist'
+      throw error
     } finally {
       clearTimeout(timer)
     }
