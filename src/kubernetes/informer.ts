@@ -141,12 +141,10 @@ export class Informer {
   async #watchUntilRelist(signal: AbortSignal): Promise<'closed' | 'relist'> {
     const { client, scope, clock } = this.#options
     const relist = new AbortController()
-    const timer = setTimeout(
-      () => {
-        relist.abort()
-      },
-      Math.max(0, this.#relistAtMs - clock.monotonicMs()),
-    )
+    const ended = new AbortController()
+    void clock.sleep(this.#relistAtMs - clock.monotonicMs(), ended.signal).then(() => {
+      relist.abort()
+    })
     const seconds = Math.round(WATCH_MIN_SECONDS + this.#random() * WATCH_SPREAD_SECONDS)
     try {
       for await (const event of watch(client, scope, this.#version ?? '', seconds, AbortSignal.any([signal, relist.signal])))
@@ -156,7 +154,7 @@ export class Informer {
       if (relist.signal.aborted) return 'relist'
       throw error
     } finally {
-      clearTimeout(timer)
+      ended.abort()
     }
   }
 
