@@ -33,6 +33,8 @@ export class Brokers {
   readonly #options: (address: Address) => ConnectionOptions
   readonly #timeouts: Timeouts
   readonly #connections = new Map<string, Promise<Connection>>()
+  /** Why a connection broke: the requests on it are told only that it was closed. */
+  readonly #broken = new WeakMap<Connection, unknown>()
   #known: readonly Address[] = []
   #closed = false
 
@@ -85,7 +87,7 @@ export class Brokers {
     } catch (error) {
       const response = responseInside(error)
       if (response !== undefined) return response as Response
-      const failure = toKafkaError(about, error)
+      const failure = this.#explained(about, connection, error)
       if (failure.code === 'Timeout' || failure.code === 'BrokerUnreachable') this.#drop(connection)
       throw failure
     }
@@ -134,7 +136,10 @@ export class Brokers {
       this.#forget(key)
     }
     // An 'error' event without a listener would end the process.
-    connection.on('error', forget)
+    connection.on('error', (error: unknown) => {
+      this.#broken.set(connection, error)
+      forget()
+    })
     connection.on('close', forget)
     try {
       await within(this.#timeouts.connectMs + 1_000, key, Promise.resolve(connection.connect(address.host, address.port)))
@@ -143,6 +148,14 @@ export class Brokers {
       await connection.close().catch(() => undefined)
       throw toKafkaError(key, error)
     }
+  }
+
+  /** A broker that wants a client certificate says so after the handshake (TLS 1.3): the connection breaks under the first request. */
+  #explained(about: string, connection: Connection, error: unknown): KafkaError {
+    const failure = toKafkaError(about, error)
+    const why =
+      failure.code === 'BrokerUnreachable' && this.#broken.has(connection) ? toKafkaError(about, this.#broken.get(connection)) : failure
+    return why.code === 'Unexpected' ? failure : why
   }
 
   #forget(key: string, only?: Promise<Connection>): void {

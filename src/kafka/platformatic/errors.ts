@@ -1,4 +1,3 @@
-import { types } from 'node:util'
 import { protocolErrorsCodesById } from '@platformatic/kafka'
 import { KafkaError } from '../errors.ts'
 import type { KafkaErrorCode } from '../errors.ts'
@@ -62,10 +61,12 @@ export function itemError(about: string, errorCode: number, serverMessage?: stri
   )
 }
 
+/** Not `instanceof`: errors of Node's own modules belong to another realm under a test runner. */
+const isError = (value: unknown): value is Error => Object.prototype.toString.call(value) === '[object Error]'
+
 /** Every error below `error`: the library nests them in `errors` and in `cause`, and its own search forgets the latter. */
 function* causes(error: unknown): Generator<Error> {
-  // Not `instanceof`: errors of Node's own modules belong to another realm under a test runner.
-  if (!types.isNativeError(error)) return
+  if (!isError(error)) return
   yield error
   const errors: unknown = Reflect.get(error, 'errors')
   if (Array.isArray(errors)) for (const inner of errors) yield* causes(inner)
@@ -83,7 +84,7 @@ function meaningOf(error: Error): Meaning | undefined {
   const code = text(error, 'code')
   const apiCode: unknown = Reflect.get(error, 'apiCode')
   if (typeof apiCode === 'number') return MEANINGS.get(apiCode)
-  if (TLS_CODE.test(code) || error.message.startsWith('TLS handshake failed')) return lasting('TlsFailed')
+  if (TLS_CODE.test(code) || /^(TLS handshake failed|Broker requires TLS)/.test(error.message)) return lasting('TlsFailed')
   if (code === 'PLT_KFK_AUTHENTICATION') return lasting('AuthenticationFailed')
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return passing('UnknownHost')
   if (code === 'PLT_KFK_UNSUPPORTED_API') return lasting('Unsupported')
@@ -98,9 +99,9 @@ const TELLING: readonly KafkaErrorCode[] = [
   'TlsFailed',
   'AuthorizationFailed',
   'Unsupported',
+  'UnknownHost',
   'Timeout',
   'BrokerUnreachable',
-  'UnknownHost',
 ]
 const rank = (code: KafkaErrorCode): number => (TELLING.includes(code) ? TELLING.indexOf(code) : TELLING.length)
 
@@ -133,7 +134,9 @@ export function toKafkaError(about: string, error: unknown): KafkaError {
 
 /** One error for a whole list of servers of which none could be used. */
 export function noneUsable(errors: readonly KafkaError[]): KafkaError {
-  const [telling] = [...errors].sort((a, b) => rank(a.code) - rank(b.code))
+  // A name that does not resolve is the reason only when it is so for all of them.
+  const resolved = errors.filter(error => error.code !== 'UnknownHost')
+  const [telling] = (resolved.length > 0 ? resolved : errors).toSorted((a, b) => rank(a.code) - rank(b.code))
   const code = telling?.code ?? 'BrokerUnreachable'
   return new KafkaError(code, errors.map(error => error.message).join('; '), { retriable: telling?.retriable ?? true, cause: telling })
 }

@@ -103,7 +103,10 @@ async function describeClassic(brokers: Brokers, groupId: string): Promise<Group
 function assignmentsOf(assignment: Buffer): readonly TopicPartitions[] {
   // Empty while the group rebalances.
   if (assignment.length === 0) return []
-  return [...decodeConsumerProtocolAssignment(assignment).assignedPartitions].map(({ topic, partitions }) => ({ topic, partitions: partitions.toSorted((a, b) => a - b) }))
+  return [...decodeConsumerProtocolAssignment(assignment).assignedPartitions].map(({ topic, partitions }) => ({
+    topic,
+    partitions: partitions.toSorted((a, b) => a - b),
+  }))
 }
 
 export async function groupOffsets(brokers: Brokers, groupId: string): Promise<readonly CommittedOffset[]> {

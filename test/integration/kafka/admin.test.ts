@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
+import type { Consumer } from 'kafkajs'
 import type { KafkaAdmin } from '../../../src/kafka/admin.ts'
 import type { ConnectionSettings } from '../../../src/kafka/connection.ts'
 import { platformaticAdmin, platformaticAdminWith } from '../../../src/kafka/platformatic-admin.ts'
@@ -238,9 +239,13 @@ describe('records', () => {
 })
 
 describe('groups', () => {
+  const consumers: Consumer[] = []
+  afterAll(() => Promise.all(consumers.map(consumer => consumer.disconnect())))
+
   test('should describe a living classic group with its assignments and protect its offsets', async () => {
     await make('grouped', 2)
     const consumer = other.consumer({ groupId: 'classic-group', sessionTimeout: 10_000 })
+    consumers.push(consumer)
     await consumer.connect()
     await consumer.subscribe({ topic: 'grouped', fromBeginning: true })
     await consumer.run({ eachMessage: async () => undefined })
@@ -256,7 +261,6 @@ describe('groups', () => {
       code: 'GroupActive',
     })
     await expect(admin.deleteGroup('classic-group')).rejects.toMatchObject({ code: 'GroupActive' })
-    await consumer.disconnect()
   }, 60_000)
 
   test('should set, read and delete the offsets of a group without members', async () => {
