@@ -69,14 +69,15 @@ export interface GroupConsumerOptions {
   readonly failed: (error: Error) => void
 }
 
-/** Membership and offsets. It never delivers records: reading is the `LogReader`'s job, so that positions are only ever what we set. */
+/**
+ * Membership and offsets. It never delivers records: reading is the `LogReader`'s job, so that positions are only ever what we set. Offsets are
+ * written in transactions only: fenced twice, by generation and by producer epoch.
+ */
 export interface GroupConsumer {
   /** Stable committed offsets: waits for open transactions on the partition until the timeout, then rejects with `UnstableOffsets`. Asked per partition. */
   committed(partition: TopicPartition, options: { readonly timeoutMs: number }): Promise<Commit | undefined>
   /** Last stable offset and metadata, at once; tells who wrote them. */
   committedNow(partition: TopicPartition): Promise<Commit | undefined>
-  /** Plain commit, outside a transaction; carries the generation. */
-  commit(offsets: readonly Commit[]): Promise<void>
   /** Leaves the group; `revoked` is awaited first. */
   close(): Promise<void>
 }

@@ -1,0 +1,14 @@
+import type { KafkaLogFactory } from './log.ts'
+import { joinGroup } from './confluent/group-consumer.ts'
+import { connectProducer } from './confluent/producer.ts'
+import { connectReader } from './confluent/reader.ts'
+
+/**
+ * The log of a real cluster, by librdkafka. Set UV_THREADPOOL_SIZE to 16 before Node starts: every waiting call holds a thread of that pool, and
+ * with the default of 4 a transaction takes seconds.
+ */
+export const confluentLog: KafkaLogFactory = (settings, { clientId }) => ({
+  groupConsumer: options => joinGroup(settings, clientId, options),
+  reader: () => connectReader(settings, clientId),
+  producer: options => connectProducer(settings, clientId, options),
+})

@@ -1,0 +1,127 @@
+import confluent from '@confluentinc/kafka-javascript'
+import type { KafkaConsumer, LibrdKafkaError, Producer } from '@confluentinc/kafka-javascript'
+import type { ConnectionSettings } from '../connection.ts'
+import { KafkaError } from '../errors.ts'
+import type { Commit, GroupConsumer, OutgoingRecord, Refusal, TransactionalProducer } from '../log.ts'
+import { connect, disconnect } from './client.ts'
+import { call, codeOf, kafkaError } from './errors.ts'
+import { memberOf } from './group-consumer.ts'
+import { vendorBytes, vendorHeaders } from './records.ts'
+import { producerConfig } from './settings.ts'
+
+const PARTITIONS_CACHED_MS = 5000
+const METADATA_TIMEOUT_MS = 5000
+/** Delivery reports are fetched by polling; commit polls by itself, so this only matters for reports that come before. */
+const POLL_INTERVAL_MS = 10
+
+export async function connectProducer(
+  settings: ConnectionSettings,
+  clientId: string,
+  options: { readonly transactionalId: string; readonly transactionTimeoutMs: number },
+): Promise<TransactionalProducer> {
+  const producer = new confluent.Producer(producerConfig(settings, clientId, options), {})
+  await connect(producer, settings, () => {
+    producer.poll()
+  })
+  producer.setPollInterval(POLL_INTERVAL_MS)
+  return new ConfluentProducer(producer, options.transactionalId)
+}
+
+class ConfluentProducer implements TransactionalProducer {
+  readonly #producer: Producer
+  readonly #transactionalId: string
+  readonly #partitions = new Map<string, { readonly count: number | undefined; readonly at: number }>()
+  #refusals: Refusal[] = []
+
+  constructor(producer: Producer, transactionalId: string) {
+    this.#producer = producer
+    this.#transactionalId = transactionalId
+    producer.on('delivery-report', (error: LibrdKafkaError | null, report: { topic: string; partition: number }) => {
+      if (error !== null) this.#refused(error, report.topic, report.partition)
+    })
+  }
+
+  async initTransactions(timeoutMs: number): Promise<void> {
+    await call(`initialise transactions of "${this.#transactionalId}"`, done => {
+      this.#producer.initTransactions(timeoutMs, done)
+    })
+  }
+
+  async begin(): Promise<void> {
+    this.#refusals = []
+    await call('begin a transaction', done => {
+      this.#producer.beginTransaction(done)
+    })
+  }
+
+  send(record: OutgoingRecord): void {
+    try {
+      const { topic, partition, key, value, timestampMs, headers } = record
+      this.#producer.produce(topic, partition, vendorBytes(value), vendorBytes(key), timestampMs, undefined, vendorHeaders(headers))
+    } catch (error) {
+      this.#refused(error as LibrdKafkaError, record.topic, record.partition)
+      throw kafkaError(error, `send a record to ${record.topic}[${record.partition}]`)
+    }
+  }
+
+  async sendOffsets(offsets: readonly Commit[], consumer: GroupConsumer, timeoutMs: number): Promise<void> {
+    await call('add offsets to the transaction', done => {
+      this.#producer.sendOffsetsToTransaction([...offsets], memberOf(consumer) as unknown as KafkaConsumer, timeoutMs, done)
+    })
+  }
+
+  async commit(timeoutMs: number): Promise<void> {
+    try {
+      await call('commit the transaction', done => {
+        this.#producer.commitTransaction(timeoutMs, done)
+      })
+    } catch (error) {
+      throw this.#commitError(error as KafkaError)
+    }
+  }
+
+  async abort(timeoutMs: number): Promise<void> {
+    await call('abort the transaction', done => {
+      this.#producer.abortTransaction(timeoutMs, done)
+    })
+  }
+
+  refusals(): readonly Refusal[] {
+    return this.#refusals
+  }
+
+  async partitionsOf(topic: string): Promise<number | undefined> {
+    const now = performance.now()
+    const cached = this.#partitions.get(topic)
+    if (cached !== undefined && now - cached.at < PARTITIONS_CACHED_MS) return cached.count
+    const metadata = await call<{ topics: readonly { name: string; partitions: readonly unknown[] }[] }>(
+      `describe topic "${topic}"`,
+      done => {
+        this.#producer.getMetadata({ topic, allTopics: false, timeout: METADATA_TIMEOUT_MS }, done)
+      },
+    )
+    const found = metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0
+    const count = found === 0 ? undefined : found
+    this.#partitions.set(topic, { count, at: now })
+    return count
+  }
+
+  async close(): Promise<void> {
+    await disconnect(this.#producer)
+  }
+
+  /** Only the flag says that nothing happened: a commit that timed out may still be carried out by the coordinator. */
+  #commitError(error: KafkaError): KafkaError {
+    const cause = error.cause as LibrdKafkaError | undefined
+    const refusal = this.#refusals[0]
+    const code = error.code === 'Unexpected' && refusal !== undefined ? refusal.code : error.code
+    return new KafkaError(code, error.message, { retriable: cause?.isTxnRequiresAbort === true, cause })
+  }
+
+  #refused(error: LibrdKafkaError, topic: string, partition: number): void {
+    const code = codeOf(error.code)
+    if (code !== 'MessageTooLarge' && code !== 'AuthorizationFailed' && code !== 'UnknownTopic') return
+    if (this.#refusals.some(known => known.topic === topic && known.partition === partition && known.code === code)) return
+    this.#refusals.push({ topic, partition, code, message: error.message })
+  }
+}
