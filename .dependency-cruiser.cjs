@@ -24,7 +24,7 @@ module.exports = {
     only('worker', ['api', 'kafka', 'observability'], 'the worker is given the registry of kinds and runs anywhere'),
     only('kubernetes', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
     only('standalone', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
-    only('kinds', ['api', 'operator/(plan|kind|observed)\\.ts', 'worker/(task|contract|kind)\\.ts'], 'a kind knows the types that operator and worker publish'),
+    only('kinds', ['api', 'operator/(plan|kind|observed|config-value)\\.ts', 'worker/(task|contract|kind)\\.ts'], 'a kind knows the types that operator and worker publish'),
     { name: 'kinds-are-pure', severity: 'error', from: { path: '^src/kinds/', pathNot: '\\.test\\.ts$' }, to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer)$' } },
     { name: 'tests-stay-outside', severity: 'error', from: { path: '^src/', pathNot: '\\.test\\.ts$' }, to: { path: '^(test|bench|e2e)/|\\.test\\.ts$' } },
     vendor('confluent', '@confluentinc', 'kafka'),
