@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { Command } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
+import { validateResource } from '../api/validation.ts'
+import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
+import { kinds } from '../kinds/index.ts'
+import { connectKubernetes, type KubernetesPorts } from '../kubernetes/index.ts'
+import { serveHttp } from '../observability/http.ts'
+import { createLogger, type Logger } from '../observability/logger.ts'
+import { createMetrics, type Metrics } from '../observability/metrics.ts'
+import { systemClock } from '../observability/system-clock.ts'
+import { createOperator } from '../operator/operator.ts'
+import { operatorOptions, refuseUnknownVariables, withSettings, type OperatorSettings } from './operator-settings.ts'
+
+/** `sluice operator`: the engine on an API server. Runs until SIGTERM or SIGINT. */
+export const operatorCommand = (): Command =>
+  withSettings(new Command('operator')).action(async (settings: OperatorSettings) => {
+    refuseUnknownVariables(process.env, operatorOptions())
+    const stop = new AbortController()
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        stop.abort()
+      })
+    }
+    await runOperator(settings, stop.signal)
+  })
+
+/** Resolves when the signal has aborted and the lease is released. */
+async function runOperator(settings: OperatorSettings, signal: AbortSignal): Promise<void> {
+  // A container that restarts in the same pod is another candidate for the lease.
+  const identity = `${process.env.POD_NAME ?? hostname()}_${randomUUID()}`
+  const logger = createLogger({ level: settings.logLevel })
+  const metrics = createMetrics()
+  const ports = connect(settings, identity, logger, metrics)
+  const operator = createOperator({
+    ...ports,
+    kinds,
+    metrics,
+    logger,
+    adminFactory: platformaticAdmin,
+    clock: systemClock,
+    validate: validateResource,
+    options: { resyncIntervalMs: settings.resync, concurrency: settings.concurrency },
+  })
+  const subject = {
+    metrics,
+    live: () => operator.health().live,
+    // A follower is ready: it is warm, and leadership is nobody's readiness.
+    notReady: () => (operator.health().ready ? [] : ['the first listing of the resources is not complete']),
+  }
+  const server = await serveHttp(subject, settings.listen)
+  logger.info({ version: manifest.version, identity, namespaces: settings.namespaces, port: server.port }, 'operator started')
+  try {
+    await operator.run(signal)
+  } finally {
+    await server.close()
+    ports.close()
+  }
+  logger.info({ identity }, 'operator stopped')
+}
+
+function connect(settings: OperatorSettings, identity: string, logger: Logger, metrics: Metrics): KubernetesPorts {
+  const leaseNamespace = settings.leaseNamespace ?? process.env.POD_NAMESPACE
+  return connectKubernetes({
+    namespaces: settings.namespaces,
+    plurals: new Map(kinds.map(({ definition }) => [definition.kind, definition.plural])),
+    workers: {
+      image: settings.workerImage,
+      pullPolicy: settings.workerImagePullPolicy,
+      pullSecrets: settings.workerImagePullSecrets,
+    },
+    ruleLabels: settings.ruleLabels,
+    identity,
+    userAgent: `sluice-operator/${manifest.version}`,
+    clock: systemClock,
+    logger,
+    metrics,
+    ...(settings.kubeconfig !== undefined && { kubeconfig: settings.kubeconfig }),
+    ...(settings.leaderElection === 'on' && {
+      lease: { name: settings.leaseName, ...(leaseNamespace !== undefined && { namespace: leaseNamespace }) },
+    }),
+  })
+}
