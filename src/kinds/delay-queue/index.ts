@@ -3,6 +3,7 @@ import type { Kind } from '../kind.ts'
 import { interest, plan } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DelayQueue } from './resource.ts'
+import { worked } from './task-family.ts'
 import { ownTopics, queueTopics } from './topics.ts'
 
 /** The engine hands a kind only resources of that kind that its schema accepts. */
@@ -18,4 +19,5 @@ export const kind: Kind = {
     // A dead letter topic that the spec names may be shared with others.
     return ownTopics(topics).filter(topic => topic !== queue(resource).spec.deadLetter?.topic)
   },
+  worked,
 }

@@ -1,0 +1,65 @@
+import type { EpochMs } from '../../api/resource.ts'
+import type { Observation } from '../../worker/task.ts'
+import type { Batch } from './batch.ts'
+import { METRIC } from './metrics.ts'
+import type { MetricName } from './metrics.ts'
+import type { Ending, Source } from './source.ts'
+
+const COUNTED: Readonly<Record<Exclude<Ending, 'deadLettered' | 'obeyed'>, MetricName>> = {
+  delivered: METRIC.fired,
+  moved: METRIC.moved,
+  cancelled: METRIC.cancelled,
+  superseded: METRIC.superseded,
+  duplicate: METRIC.deduplicated,
+  lateDropped: METRIC.lateDropped,
+}
+
+/** What a committed batch did. Lateness is to the commit: before it no reader sees the message. */
+export function observations(batch: Batch, now: EpochMs, queue: string): readonly Observation[] {
+  const labels = { queue }
+  const counts = new Map<string, { metric: MetricName; value: number; labels: Readonly<Record<string, string>> }>()
+  const count = (key: string, metric: MetricName, more: Readonly<Record<string, string>>): void => {
+    const counted = counts.get(key)
+    if (counted === undefined) counts.set(key, { metric, value: 1, labels: more })
+    else counted.value++
+  }
+  const seen: Observation[] = []
+  batch.ended.forEach((item, i) => {
+    const ending = batch.endings[i] ?? 'obeyed'
+    if (ending === 'delivered') {
+      const latenessMs = Math.max(0, now - Math.max(item.dueMs, item.originMs))
+      seen.push({ metric: METRIC.lateness, value: latenessMs / 1000, labels })
+    }
+    if (ending === 'deadLettered') {
+      const disposition = batch.reasons[i]?.disposition ?? 'poison'
+      count(disposition, METRIC.deadLetters, { queue, disposition })
+    } else if (ending !== 'obeyed') count(COUNTED[ending], COUNTED[ending], labels)
+  })
+  const unmatched = batch.expired.filter(({ unmatchedCancel }) => unmatchedCancel).length
+  if (unmatched > 0) seen.push({ metric: METRIC.cancelsUnmatched, value: unmatched, labels })
+  return [...seen, ...counts.values()]
+}
+
+export interface TaskView {
+  readonly queue: string
+  readonly partition: number
+  readonly now: EpochMs
+  readonly sources: readonly Source[]
+  readonly near: number
+  readonly overdue: number
+  readonly firstDueMs: EpochMs
+}
+
+export function gauges({ queue, partition, now, sources, near, overdue, firstDueMs }: TaskView): readonly Observation[] {
+  const labels = { queue, partition: String(partition) }
+  const pending = (horizon: string, value: number): Observation => ({ metric: METRIC.pending, value, labels: { ...labels, horizon } })
+  const [input] = sources
+  const readToMs = input?.readToMs ?? now
+  return [
+    pending('near', near),
+    ...sources.filter(({ type }) => type === 'tier').map(({ delayMs, far }) => pending(`${delayMs / 1000}s`, far)),
+    { metric: METRIC.overdue, value: overdue, labels },
+    { metric: METRIC.oldestOverdue, value: Math.max(0, now - firstDueMs) / 1000, labels },
+    { metric: METRIC.readLag, value: Number.isFinite(readToMs) ? Math.max(0, now - readToMs) / 1000 : 0, labels },
+  ]
+}

@@ -1,0 +1,20 @@
+import type { TaskFamily, WorkedKind } from '../../worker/task.ts'
+import { parseConfig } from './config.ts'
+import { metrics } from './metrics.ts'
+import { DelayTask } from './task.ts'
+
+export const worked: WorkedKind = {
+  kind: 'DelayQueue',
+  tasks(resource, namespace): TaskFamily {
+    const config = parseConfig(resource.name, resource.config)
+    const { input, fixed, tiers, journal, ids } = config.topics
+    return {
+      resource: { kind: 'DelayQueue', namespace, name: resource.name },
+      input,
+      sources: [input, ...fixed.map(({ topic }) => topic), ...tiers.map(({ topic }) => topic)],
+      states: [journal, ids],
+      create: partition => new DelayTask(config, `${namespace}/${resource.name}`, partition),
+      metrics,
+    }
+  },
+}

@@ -1,0 +1,475 @@
+import { formatDuration } from '../../api/duration.ts'
+import type { EpochMs } from '../../api/resource.ts'
+import type { Commit, LogRecord, Observation, OutgoingRecord, Proposal, Routing, Task } from '../../worker/task.ts'
+import { Batch } from './batch.ts'
+import type { QueueConfig } from './config.ts'
+import { Ids } from './ids.ts'
+import type { Verdict } from './ids.ts'
+import { Intake } from './intake.ts'
+import { JournalPosition, decodeJournal, encodeJournal, journalEntries } from './journal.ts'
+import { HORIZON_MS, SHORTEST_HORIZON_MS, tierFor } from './ladder.ts'
+import { encodeMetadata, journalFrom, readMetadata } from './metadata.ts'
+import { gauges, observations } from './observed.ts'
+import { Outgoing } from './outgoing.ts'
+import { Pace } from './pace.ts'
+import { Position } from './position.ts'
+import { Settler } from './settler.ts'
+import { sourcesOf } from './source.ts'
+import type { DeadReason, Deed, Ending, Item, Source } from './source.ts'
+import { Targets } from './targets.ts'
+import { Line, Waiting } from './waiting.ts'
+
+/** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
+const TIDY_AFTER_MS = 30_000
+/** Below this much in memory, a task goes on reading its input whatever the rest of the worker holds. */
+const ALWAYS_READ_BYTES = 65_536
+const REFUSED_RETRY_MS = 5_000
+const EXPIRED_IDS_AT_ONCE = 200
+
+/** One partition of a delay queue. README.md of this folder has the laws. */
+export class DelayTask implements Task {
+  readonly #config: QueueConfig
+  readonly #name: string
+  readonly #partition: number
+  /** The input first. */
+  readonly #sources: readonly [Source, ...Source[]]
+  readonly #byTopic: ReadonlyMap<string, Source>
+  readonly #byRole: ReadonlyMap<string, Source>
+  readonly #input: Source
+  readonly #tiers: readonly Source[]
+  readonly #tiersMs: readonly number[]
+  readonly #ids: Ids
+  readonly #journal = new JournalPosition()
+  readonly #restored = new Map<string, { watermark: number; done: number[] }>()
+  readonly #intake: Intake
+  readonly #waiting = new Waiting()
+  /** Moves, cancels and fires, in the order in which they were read. */
+  readonly #work = new Line()
+  readonly #bad = new Line()
+  #drops: Item[] = []
+  readonly #settler: Settler
+  readonly #outgoing: Outgoing
+  readonly #pace: Pace
+  #batches = 0
+  #batch: Batch | undefined
+  #horizonMs = HORIZON_MS
+  #pressed = false
+  /** Due messages wait for a source to be read further. */
+  #barred = false
+  #tidyAt: EpochMs = Infinity
+  #blockedUntil: EpochMs = 0
+  #bytes = 0
+  readonly held = new Set<string>()
+
+  /** @param name `<namespace>/<name>` of the queue, for metrics. */
+  constructor(config: QueueConfig, name: string, partition: number) {
+    this.#config = config
+    this.#name = name
+    this.#partition = partition
+    this.#sources = sourcesOf(config)
+    this.#byTopic = new Map(this.#sources.map(source => [source.topic, source]))
+    this.#byRole = new Map(this.#sources.map(source => [source.role, source]))
+    this.#input = this.#sources[0]
+    this.#tiers = this.#sources.filter(({ type }) => type === 'tier')
+    this.#tiersMs = this.#tiers.map(({ delayMs }) => delayMs)
+    // A lower maxDelay does not shorten what already waits in a larger tier.
+    this.#ids = new Ids(Math.max(config.maxDelayMs, 2 * (this.#tiersMs.at(-1) ?? 0)), config.deduplicationMs ?? 0)
+    const targets = new Targets(config)
+    this.#intake = new Intake(config, targets)
+    this.#outgoing = new Outgoing(partition)
+    this.#settler = new Settler(config, partition, targets, this.#outgoing)
+    this.#pace = new Pace(config.maxFireRate === undefined ? Infinity : config.maxFireRate / config.partitions)
+  }
+
+  get bytes(): number {
+    return this.#bytes + this.#ids.bytes
+  }
+
+  restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'> {
+    return new Map([
+      [this.#config.topics.journal, journalFrom(committed.get(this.#input.topic)?.metadata)],
+      [this.#config.topics.ids, 'earliest'],
+    ])
+  }
+
+  loadState(record: LogRecord): void {
+    if (record.topic === this.#config.topics.ids) {
+      this.#ids.load(record)
+      return
+    }
+    const entries = decodeJournal(record)
+    this.#journal.loaded(record.offset, record.timestampMs, entries)
+    for (const { role, watermark, done } of entries) {
+      const known = this.#restored.get(role)
+      if (known === undefined) this.#restored.set(role, { watermark, done: [...done] })
+      else {
+        known.watermark = watermark
+        for (const offset of done) known.done.push(offset)
+      }
+    }
+  }
+
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    this.#journal.restored(stateEnds.get(this.#config.topics.journal) ?? 0)
+    const { far } = readMetadata(committed.get(this.#input.topic)?.metadata)
+    for (const source of this.#sources) {
+      const known = this.#restored.get(source.role)
+      const commit = committed.get(source.topic)
+      // The group's offsets may have expired (a queue scaled to 0 for a week): the journal remembers them longer.
+      source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
+      source.committed = commit?.offset ?? -1
+      source.far = far[source.role] ?? 0
+      for (const offset of known?.done ?? []) source.position.restoreDone(offset)
+    }
+    this.#restored.clear()
+    return new Map(this.#sources.map(({ topic, position }) => [topic, position.watermark]))
+  }
+
+  accept(records: readonly LogRecord[], now: EpochMs): void {
+    for (const record of records) {
+      const source = this.#byTopic.get(record.topic)
+      if (source === undefined) throw new Error(`${record.topic} is not a source of ${this.#name}`)
+      if (record.timestampMs > source.readToMs) source.readToMs = record.timestampMs
+      if (source.position.accept(record.offset)) this.#admit(this.#intake.read(source, record), now)
+    }
+    this.#barred = false
+    this.#hold()
+  }
+
+  caughtUp(topic: string, offset: number, asOf: EpochMs): void {
+    const source = this.#byTopic.get(topic)
+    if (source === undefined) return
+    source.position.skipTo(offset)
+    if (asOf > source.readToMs) source.readToMs = asOf
+    this.#barred = false
+  }
+
+  pressure(ratio: number): void {
+    const span = HORIZON_MS - SHORTEST_HORIZON_MS
+    this.#horizonMs = SHORTEST_HORIZON_MS + span * Math.min(1, Math.max(0, 2 - 2 * ratio))
+    this.#pressed = ratio >= (this.#pressed ? 0.9 : 1)
+    this.#hold()
+  }
+
+  propose(now: EpochMs, limit: number, routing: Routing): Proposal | undefined {
+    this.#retract()
+    if (now < this.#blockedUntil) return undefined
+    this.#settler.begin(now, routing)
+    this.#leaveTiers(now)
+    const batch = new Batch(++this.#batches, now)
+    // Neither may starve the other: what is due, and what makes room in memory.
+    this.#takeDue(batch, limit - Math.min(this.#work.size + this.#bad.size, limit >> 2))
+    this.#takeWork(batch, limit)
+    this.#takeBad(batch, limit)
+    for (const item of this.#drops) batch.end(item, item.dropped ?? 'cancelled')
+    this.#expireIds(batch)
+    if (batch.empty && !this.#tidyUp(now)) return undefined
+    return this.#seal(batch)
+  }
+
+  committed(proposal: Proposal, now: EpochMs): readonly Observation[] {
+    const batch = proposal.token as Batch
+    for (const item of batch.ended) this.#finish(item)
+    this.#drops = this.#drops.filter(item => !item.gone)
+    this.#work.trim(standsInLine)
+    this.#bad.trim(standsInBad)
+    for (const [tier, change] of batch.far) tier.far += change
+    for (const [source, watermark] of batch.watermarks) {
+      source.position.settle()
+      source.committed = watermark
+    }
+    this.#journal.committed(now, batch.entries, this.#committedOf)
+    for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
+    this.#pace.take(batch.delivered, batch.now)
+    this.#batch = undefined
+    this.#tidyAt = Infinity
+    this.#hold()
+    return observations(batch, now, this.#name)
+  }
+
+  rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void {
+    const at = this.#batch?.outputs.indexOf(record) ?? -1
+    const item = this.#batch?.makers[at]
+    const refusedForGood =
+      item !== undefined && this.#settler.refused(item, this.#batch?.endings[this.#batch.ended.indexOf(item)], record, code, message)
+    // Our own topics refuse: nothing may be dropped, so wait for someone to repair them.
+    if (!refusedForGood) this.#blockedUntil = (this.#batch?.now ?? 0) + REFUSED_RETRY_MS
+    else if (item.deed === 'move') this.#change(item, 'deadLetter', this.#bad)
+  }
+
+  wakeAt(): EpochMs | undefined {
+    const retryAt = this.#settler.retryAt
+    const ready = this.#drops.length + this.#work.size + this.#bad.size > 0 ? retryAt : Infinity
+    const due = this.#barred ? Infinity : Math.max(this.#waiting.firstDue(), this.#pace.nextAt(), retryAt)
+    const at = Math.max(Math.min(ready, due, this.#waiting.firstLeaving(), this.#tidyAt), this.#blockedUntil)
+    return at === Infinity ? undefined : at
+  }
+
+  gauges(now: EpochMs): readonly Observation[] {
+    return gauges({
+      queue: this.#name,
+      partition: this.#partition,
+      now,
+      sources: this.#sources,
+      near: this.#waiting.near,
+      overdue: this.#waiting.overdue(now),
+      firstDueMs: this.#waiting.firstDue(),
+    })
+  }
+
+  #admit(item: Item, now: EpochMs): void {
+    this.#bytes += item.bytes
+    const { source, record, id } = item
+    switch (item.deed) {
+      case 'deliver':
+        if (source.type === 'tier') {
+          this.#waiting.addLeaving(item, record.timestampMs + source.delayMs)
+          source.readAhead(item)
+        } else if (source.type === 'fixed') {
+          this.#waiting.addDue(item)
+          source.readAhead(item)
+        } else if (id === undefined || this.#register(item, id)) this.#place(item, now)
+        return
+      case 'cancel':
+        this.#ids.cancel(id ?? '', item.originOffset, item.originMs)
+        item.writesId = true
+        this.#dropDead(id ?? '')
+        this.#change(item, 'cancel', this.#work)
+        return
+      case 'fire':
+        this.#change(item, 'fire', this.#work)
+        return
+      case 'move':
+      case 'deadLetter':
+      case 'drop':
+        this.#change(item, 'deadLetter', this.#bad)
+    }
+  }
+
+  /** Takes a message with an id to the books; false when it is dead on arrival. */
+  #register(item: Item, id: string): boolean {
+    const { version } = item.instructions
+    const { verdict, changed } = this.#ids.schedule(id, item.originOffset, version, item.originMs)
+    item.writesId = changed
+    if (verdict !== 'alive') this.#drop(item, verdict)
+    else if (version > 0) this.#dropDead(id)
+    return verdict === 'alive'
+  }
+
+  /** Frees what a cancel or a higher version has ended; what is further out is recognised when it comes near. */
+  #dropDead(id: string): void {
+    for (const item of this.#waiting.named(id)) {
+      const verdict = item.proposed ? 'alive' : this.#verdict(item)
+      if (verdict !== 'alive') this.#drop(item, verdict)
+    }
+  }
+
+  #verdict(item: Item): Verdict {
+    return item.id === undefined ? 'alive' : this.#ids.judge(item.id, item.originOffset, item.instructions.version)
+  }
+
+  /** Near its due time, a message waits in memory; before, in the largest tier that it fits. */
+  #place(item: Item, now: EpochMs): void {
+    const remainingMs = item.dueMs - now
+    if (remainingMs > this.#horizonMs && tierFor(this.#tiersMs, remainingMs) >= 0) {
+      this.#change(item, 'move', this.#work)
+      return
+    }
+    item.source.settled(item)
+    item.deed = 'deliver'
+    this.#waiting.addDue(item)
+  }
+
+  #change(item: Item, deed: Deed, line: Line): void {
+    item.deed = deed
+    if (item.source.type !== 'tier') item.source.readAhead(item)
+    line.push(item)
+  }
+
+  #drop(item: Item, why: Ending): void {
+    item.deed = 'drop'
+    item.dropped = why
+    item.source.settled(item)
+    this.#waiting.forget(item)
+    this.#drops.push(item)
+  }
+
+  #leaveTiers(now: EpochMs): void {
+    while (this.#waiting.firstLeaving() <= now) {
+      const item = this.#waiting.popLeaving()
+      if (item === undefined) return
+      item.source.settled(item)
+      const verdict = this.#verdict(item)
+      if (verdict === 'alive') this.#place(item, now)
+      else this.#drop(item, verdict)
+    }
+    this.#hold()
+  }
+
+  #takeDue(batch: Batch, limit: number): void {
+    const later: Item[] = []
+    const most = this.#pace.available(batch.now)
+    const boundMs = this.#boundMs()
+    while (batch.ended.length < limit && batch.delivered < most) {
+      const dueMs = this.#waiting.firstDue()
+      if (dueMs > batch.now) break
+      this.#barred = dueMs > boundMs
+      const item = this.#barred ? undefined : this.#waiting.popDue()
+      if (item === undefined) break
+      const verdict = this.#verdict(item)
+      if (verdict !== 'alive') this.#drop(item, verdict)
+      else if (!this.#settle(batch, item)) later.push(item)
+    }
+    for (const item of later) this.#waiting.addDue(item)
+  }
+
+  /** False: not yet, the kernel does not know the target so far. */
+  #settle(batch: Batch, item: Item): boolean {
+    const outcome = this.#settler.deliver(batch, item)
+    if (outcome === 'drop') this.#drop(item, 'lateDropped')
+    return outcome !== 'later'
+  }
+
+  /** Due before this may fire: later, and an unread record could have to go first, or an unread cancel could have to win. */
+  #boundMs(): EpochMs {
+    let boundMs = Infinity
+    for (const source of this.#sources) {
+      // Progress before order: with no memory to read on, what is due makes the room.
+      if (source === this.#input && this.#pressed && this.held.has(source.topic)) continue
+      if (source.boundMs < boundMs) boundMs = source.boundMs
+    }
+    return boundMs
+  }
+
+  #takeWork(batch: Batch, limit: number): void {
+    for (const item of this.#work) {
+      if (batch.ended.length >= limit) return
+      if (item.deed === 'cancel') batch.end(item, 'obeyed')
+      else if (item.deed === 'fire') this.#fire(batch, item)
+      else if (item.deed === 'move') this.#move(batch, item)
+    }
+  }
+
+  #move(batch: Batch, item: Item): void {
+    const verdict = this.#verdict(item)
+    const remainingMs = item.dueMs - batch.now
+    const tier = remainingMs > this.#horizonMs ? this.#tiers[tierFor(this.#tiersMs, remainingMs)] : undefined
+    if (verdict !== 'alive') this.#drop(item, verdict)
+    else if (tier === undefined) this.#place(item, batch.now)
+    else {
+      batch.write(this.#outgoing.moved(item, tier.topic), item)
+      batch.end(item, 'moved', undefined, tier)
+    }
+  }
+
+  #fire(batch: Batch, item: Item): void {
+    const named = this.#waiting
+      .named(item.id ?? '')
+      .filter(other => other.originOffset < item.originOffset && (other.proposed || this.#verdict(other) === 'alive'))
+    if (named.length === 0 && item.answered) batch.end(item, 'obeyed')
+    else if (named.length === 0) {
+      item.dead = outOfReach(HORIZON_MS)
+      this.#change(item, 'deadLetter', this.#bad)
+    } else {
+      item.answered = true
+      if (named.every(other => other.proposed || this.#settle(batch, other))) batch.end(item, 'obeyed')
+    }
+  }
+
+  #takeBad(batch: Batch, limit: number): void {
+    for (const item of this.#bad) {
+      if (batch.ended.length >= limit) return
+      if (item.dead !== undefined && !this.#settler.deadLetter(batch, item, item.dead)) return
+    }
+  }
+
+  #expireIds(batch: Batch): void {
+    if (this.#work.size > 0) return
+    const unreadMs = this.#tiers.reduce((boundMs, tier) => Math.min(boundMs, tier.boundMs), batch.now)
+    batch.expiredBoundMs = Math.min(unreadMs, this.#waiting.firstDue())
+    batch.expired = this.#ids.expired(batch.expiredBoundMs, EXPIRED_IDS_AT_ONCE)
+  }
+
+  #tidyUp(now: EpochMs): boolean {
+    const moved = this.#sources.some(({ position, committed }) => position.watermark !== committed)
+    this.#tidyAt = moved ? Math.min(this.#tidyAt, now + TIDY_AFTER_MS) : Infinity
+    return now >= this.#tidyAt
+  }
+
+  #seal(batch: Batch): Proposal {
+    this.#batch = batch
+    const watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
+    batch.watermarks = watermarks
+    batch.entries = journalEntries(batch)
+    this.#writeIds(batch)
+    batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
+    const journal = this.#journal.from(role => this.#watermarkOf(watermarks, role))
+    const far = this.#tiers.map(tier => [tier.role, tier.far + (batch.far.get(tier) ?? 0)] as const)
+    const metadata = encodeMetadata(journal, far)
+    const offsets = [...watermarks]
+      .filter(([source, offset]) => source === this.#input || offset !== source.committed)
+      .map(([source, offset]) => ({
+        topic: source.topic,
+        partition: this.#partition,
+        offset,
+        metadata: source === this.#input ? metadata : '',
+      }))
+    return { outputs: batch.outputs, offsets, token: batch }
+  }
+
+  #writeIds(batch: Batch): void {
+    const { ids } = this.#config.topics
+    const expired = new Set(batch.expired.map(({ id }) => id))
+    for (const { id, writesId } of batch.ended) {
+      const value = writesId && id !== undefined && !expired.has(id) ? this.#ids.write(id, batch.number) : undefined
+      if (id !== undefined && value !== undefined) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), value), undefined)
+    }
+    for (const id of expired) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), null), undefined)
+  }
+
+  /** The last proposal did not commit: everything in it is to be proposed again. */
+  #retract(): void {
+    const batch = this.#batch
+    this.#batch = undefined
+    for (const item of batch?.ended ?? []) {
+      item.proposed = false
+      item.source.position.retract(item.record.offset)
+      if (item.deed === 'deliver' && !item.inHeap) this.#waiting.addDue(item)
+    }
+  }
+
+  #finish(item: Item): void {
+    item.proposed = false
+    item.gone = true
+    item.source.position.done(item.record.offset)
+    item.source.settled(item)
+    this.#waiting.forget(item)
+    this.#bytes -= item.bytes
+  }
+
+  #hold(): void {
+    const aheadBytes = this.#tiers.reduce((sum, tier) => sum + tier.aheadBytes, 0)
+    for (const source of this.#sources) {
+      // What a tier holds in memory leaves only with time: it must never keep the input from being read.
+      const enough = source.type === 'input' ? this.#bytes - aheadBytes > ALWAYS_READ_BYTES : source.ahead > 0
+      if (source.full(this.held.has(source.topic)) || (this.#pressed && enough)) this.held.add(source.topic)
+      else this.held.delete(source.topic)
+    }
+  }
+
+  #watermarkOf(watermarks: ReadonlyMap<Source, number>, role: string): number {
+    const source = this.#byRole.get(role)
+    return (source && watermarks.get(source)) ?? Infinity
+  }
+
+  readonly #committedOf = (role: string): number => this.#byRole.get(role)?.position.watermark ?? Infinity
+}
+
+const standsInLine = ({ gone, deed }: Item): boolean => !gone && (deed === 'move' || deed === 'cancel' || deed === 'fire')
+const standsInBad = ({ gone, deed }: Item): boolean => !gone && deed === 'deadLetter'
+
+const outOfReach = (horizonMs: number): DeadReason => ({
+  disposition: 'poison',
+  code: 'FireOutOfReach',
+  message: `no message of this sluice-id is due within ${formatDuration(horizonMs)}: fire reaches no further in this version; cancel and schedule it anew`,
+})

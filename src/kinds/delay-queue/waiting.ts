@@ -1,0 +1,104 @@
+import type { EpochMs } from '../../api/resource.ts'
+import { Heap } from './heap.ts'
+import type { Item } from './source.ts'
+
+/** First in, first out; what has been settled elsewhere is skipped when it comes to the head. */
+export class Line {
+  #items: Item[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: Item): void {
+    this.#items.push(item)
+  }
+
+  /** From the head on; an item that is taken stays until `trim`. */
+  *[Symbol.iterator](): Generator<Item> {
+    for (let i = this.#head; i < this.#items.length; i++) {
+      const item = this.#items[i]
+      if (item !== undefined) yield item
+    }
+  }
+
+  /** Removes from the head what does not stand in this line any more. */
+  trim(stands: (item: Item) => boolean): void {
+    for (let item = this.#items[this.#head]; item !== undefined && !stands(item); item = this.#items[this.#head]) this.#head++
+    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+  }
+}
+
+/** Messages in memory: those near their due time, in its order, and those read ahead of a tier, in the order in which they leave it. */
+export class Waiting {
+  readonly #due = new Heap<Item>()
+  readonly #leaving = new Heap<Item>()
+  readonly #byId = new Map<string, Item[]>()
+
+  addDue(item: Item): void {
+    item.inHeap = true
+    this.#due.push(item, item.dueMs, item.originOffset)
+    const { id } = item
+    if (id === undefined) return
+    const same = this.#byId.get(id)
+    if (same === undefined) this.#byId.set(id, [item])
+    else if (!same.includes(item)) same.push(item)
+  }
+
+  addLeaving(item: Item, leavesAtMs: EpochMs): void {
+    this.#leaving.push(item, leavesAtMs, item.record.offset)
+  }
+
+  /** When the first message is due; Infinity when none waits. */
+  firstDue(): EpochMs {
+    for (let item = this.#due.peek(); item !== undefined; item = this.#due.peek()) {
+      if (waits(item)) return this.#due.firstAt()
+      this.popDue()
+    }
+    return Infinity
+  }
+
+  /** Takes the message that `firstDue` told of. */
+  popDue(): Item | undefined {
+    const item = this.#due.pop()
+    if (item !== undefined) item.inHeap = false
+    return item
+  }
+
+  firstLeaving(): EpochMs {
+    return this.#leaving.firstAt()
+  }
+
+  popLeaving(): Item | undefined {
+    return this.#leaving.pop()
+  }
+
+  /** Messages near their due time under an id. */
+  named(id: string): readonly Item[] {
+    return this.#byId.get(id) ?? []
+  }
+
+  /** The message ended. */
+  forget(item: Item): void {
+    const same = item.id === undefined ? undefined : this.#byId.get(item.id)
+    if (item.id === undefined || same === undefined) return
+    const left = same.filter(other => other !== item)
+    if (left.length === 0) this.#byId.delete(item.id)
+    else this.#byId.set(item.id, left)
+  }
+
+  /** Messages that wait for their due time in memory. */
+  get near(): number {
+    return this.#due.countUpTo(Infinity, waits)
+  }
+
+  overdue(now: EpochMs): number {
+    return this.#due.countUpTo(now, waits)
+  }
+}
+
+const waits = ({ gone, deed }: Item): boolean => !gone && deed === 'deliver'
