@@ -1,3 +1,4 @@
+import { subjectOf } from '../api/manifest.ts'
 import type { ResourceRef } from '../api/resource.ts'
 
 /** Where the standalone operator tells a person what happens: one line for each thing worth knowing. */
@@ -18,16 +19,9 @@ const MARKS = { info: ' ', warning: '!', error: 'x' } as const
 /** `12:01:03   KafkaTopicPolicy/shop-events  TopicCreated  orders.created, 3 partitions` */
 export function announcementLine(at: Date, { about, what, message, level }: Announcement): string {
   const time = at.toISOString().slice(11, 19)
-  const subject = about === undefined ? 'sluice' : displayName(about)
+  const subject = about === undefined ? 'sluice' : subjectOf(about)
   return `${time} ${MARKS[level]} ${subject.padEnd(32)} ${what.padEnd(16)} ${message}`.trimEnd()
 }
-
-/** `Kind/name`, with the namespace where it is not the default one. */
-export const displayName = (ref: ResourceRef): string =>
-  ref.namespace === DEFAULT_NAMESPACE ? `${ref.kind}/${ref.name}` : `${ref.kind}/${ref.namespace}/${ref.name}`
-
-/** Namespace of files that name none, as kubectl has it. */
-export const DEFAULT_NAMESPACE = 'default'
 
 /** Writes to a stream, which for `sluice run` is standard output. */
 export class StreamAnnouncer implements Announcer {

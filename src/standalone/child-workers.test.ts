@@ -75,7 +75,11 @@ describe('ChildWorkers', () => {
   })
 
   const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 10))
+    const deadlineMs = performance.now() + 4_000
+    while (!(await condition())) {
+      if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition.toString()}`)
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
   }
   const ready = async (count: number, generation: number): Promise<void> => {
     await until(async () => {

@@ -1,61 +1,59 @@
+import type { ResourceDefinition } from '../api/definition.ts'
+import type { ManifestDocument, ManifestProblem } from '../api/manifest.ts'
+import { readManifest, subjectOf } from '../api/manifest.ts'
+import { API_VERSION, GROUP } from '../api/resource.ts'
 import type { FileText } from './folder.ts'
 
-/** One document of a manifest, with the namespace filled in. */
-export interface SourceDocument {
-  readonly file: string
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
-  readonly object: Readonly<Record<string, unknown>>
-}
-
-/** Why a document, or a whole file, is not in force. Never quotes values: they may be secrets. */
-export interface SourceProblem {
-  readonly file: string
-  /** `Kind/name`, where it got that far. */
-  readonly subject?: string
-  readonly field?: string
-  readonly message: string
-}
-
-/** Reads the text of one file; injected, so that this room needs no opinion on the format. */
-export type ReadManifest = (
-  file: string,
-  text: string,
-) => { readonly documents: readonly SourceDocument[]; readonly problems: readonly SourceProblem[] }
-
+/** What a set of files says, Secrets and documents of others included. */
 export interface Sources {
   /** By `documentKey`. */
-  readonly documents: ReadonlyMap<string, SourceDocument>
-  readonly problems: readonly SourceProblem[]
+  readonly documents: ReadonlyMap<string, ManifestDocument>
+  readonly problems: readonly ManifestProblem[]
 }
 
-export const documentKey = (document: { readonly kind: string; readonly namespace: string; readonly name: string }): string =>
-  `${document.kind}/${document.namespace}/${document.name}`
+export const documentKey = ({ kind, namespace, name }: Pick<ManifestDocument, 'kind' | 'namespace' | 'name'>): string =>
+  `${kind}/${namespace}/${name}`
 
-/** `FILE: Kind/name: field: message` */
-export const problemLine = ({ file, subject, field, message }: SourceProblem): string =>
-  [file, subject, field, message].filter(part => part !== undefined).join(': ')
+/** `FILE:LINE: Kind/name: field: message` */
+export const problemLine = ({ file, line, subject, field, message }: ManifestProblem): string =>
+  [line === undefined ? file : `${file}:${line}`, subject, field, message].filter(part => part !== undefined).join(': ')
 
 /**
- * What a set of files says. A file with a mistake in it does not take away what an earlier version of it said: a slip of the keyboard must
- * not look like the deletion of a resource, which may delete topics.
+ * Reads a set of files. A file with a mistake in it does not take away what an earlier version of it said: a slip of the keyboard must not
+ * look like the deletion of a resource, which may delete topics.
  */
-export function gatherDocuments(files: readonly FileText[], read: ReadManifest, before: ReadonlyMap<string, SourceDocument>): Sources {
-  const documents = new Map<string, SourceDocument>()
-  const problems: SourceProblem[] = []
+export function gatherDocuments(files: readonly FileText[], before: ReadonlyMap<string, ManifestDocument>): Sources {
+  const documents = new Map<string, ManifestDocument>()
+  const problems: ManifestProblem[] = []
   const broken = new Set<string>()
   for (const { file, text } of files) {
-    const result = read(file, text)
+    const result = readManifest(file, text)
     problems.push(...result.problems)
     if (result.problems.length > 0) broken.add(file)
     for (const document of result.documents) {
       const first = documents.get(documentKey(document))
       if (first === undefined) documents.set(documentKey(document), document)
-      else
-        problems.push({ file, subject: `${document.kind}/${document.name}`, message: `is already in ${first.file}; remove one of the two` })
+      else problems.push(problemOf(document, `is already in ${first.file}, line ${first.line}; remove one of the two`))
     }
   }
   for (const [key, document] of before) if (broken.has(document.file) && !documents.has(key)) documents.set(key, document)
   return { documents, problems }
+}
+
+export const problemOf = (document: ManifestDocument, message: string, field?: string): ManifestProblem => ({
+  file: document.file,
+  line: document.line,
+  subject: subjectOf(document),
+  ...(field !== undefined && { field }),
+  message,
+})
+
+/** Of this API group: a resource of ours, or meant to be one. */
+export const isOurs = ({ apiVersion }: ManifestDocument): boolean => apiVersion.startsWith(`${GROUP}/`)
+
+/** Why a document of our group can be no resource, whatever its spec says. */
+export function strangeness(document: ManifestDocument, definitions: readonly ResourceDefinition[]): ManifestProblem | undefined {
+  if (document.apiVersion !== API_VERSION) return problemOf(document, `must be ${API_VERSION}`, 'apiVersion')
+  if (definitions.some(definition => definition.kind === document.kind)) return undefined
+  return problemOf(document, `unknown kind; there are ${definitions.map(definition => definition.kind).join(', ')}`, 'kind')
 }

@@ -1,5 +1,5 @@
+import type { ManifestDocument } from '../api/manifest.ts'
 import type { SecretReader } from '../operator/ports.ts'
-import type { ReadManifest, SourceDocument } from './documents.ts'
 import { documentKey, gatherDocuments } from './documents.ts'
 import type { Folder } from './folder.ts'
 
@@ -9,17 +9,15 @@ import type { Folder } from './folder.ts'
  */
 export class FileSecrets implements SecretReader {
   readonly #folders: readonly Folder[]
-  readonly #read: ReadManifest
-  #known: ReadonlyMap<string, SourceDocument> = new Map()
+  #known: ReadonlyMap<string, ManifestDocument> = new Map()
 
-  constructor(folders: readonly Folder[], read: ReadManifest) {
+  constructor(folders: readonly Folder[]) {
     this.#folders = folders
-    this.#read = read
   }
 
   async read(namespace: string, name: string): Promise<ReadonlyMap<string, Buffer> | undefined> {
     const files = (await Promise.all(this.#folders.map(folder => folder.scan()))).flat()
-    this.#known = gatherDocuments(files, this.#read, this.#known).documents
+    this.#known = gatherDocuments(files, this.#known).documents
     const document = this.#known.get(documentKey({ kind: 'Secret', namespace, name }))
     return document === undefined ? undefined : secretContent(document.object)
   }

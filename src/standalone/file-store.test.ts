@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
 import type { Clock } from '../api/clock.ts'
+import type { ResourceDefinition } from '../api/definition.ts'
+import { API_VERSION } from '../api/resource.ts'
 import type { Resource, ResourceRef } from '../api/resource.ts'
+import { immutable, integer, object, optional, text } from '../api/schema.ts'
 import type { Announcement } from './announcer.ts'
-import type { ReadManifest, SourceDocument } from './documents.ts'
 import { FileSecrets } from './file-secrets.ts'
 import { FileStore } from './file-store.ts'
 import { Folder } from './folder.ts'
@@ -14,11 +16,16 @@ import { StateFiles } from './state-files.ts'
 
 const FINALIZER = 'sluice.dev/topics'
 
-/** One document per file, and a file that says `broken` has a mistake. */
-const read: ReadManifest = (file, text) => {
-  if (text.includes('broken')) return { documents: [], problems: [{ file, message: 'is broken' }] }
-  const object = load(text) as SourceDocument['object'] & { readonly kind: string; readonly metadata: { readonly name: string } }
-  return { documents: [{ file, kind: object.kind, namespace: 'default', name: object.metadata.name, object }], problems: [] }
+const definition: ResourceDefinition = {
+  kind: 'DelayQueue',
+  plural: 'delayqueues',
+  shortNames: [],
+  description: 'For tests.',
+  spec: object('A spec.', { maxDelay: optional(text('Any text.', 10)), partitions: optional(integer('Never changes.', 1, 100)) }, [
+    immutable('partitions', 'create another'),
+  ]),
+  status: object('A status.', {}),
+  printerColumns: [],
 }
 
 /** Time that passes at once: a wait is over as soon as it begins, and the clock shows it. */
@@ -36,11 +43,16 @@ class FastClock implements Clock {
   }
 }
 
-const queue = (name: string, spec: object): string => JSON.stringify({ kind: 'DelayQueue', metadata: { name }, spec })
+const queue = (name: string, spec: object): string =>
+  JSON.stringify({ apiVersion: API_VERSION, kind: 'DelayQueue', metadata: { name }, spec })
 const ref = (name: string): ResourceRef => ({ kind: 'DelayQueue', namespace: 'default', name })
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 5))
+  const deadlineMs = performance.now() + 4_000
+  while (!(await condition())) {
+    if (performance.now() > deadlineMs) throw new Error(`never came true: ${condition.toString()}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
 }
 
 describe('FileStore', () => {
@@ -52,11 +64,7 @@ describe('FileStore', () => {
   const open = async (path = folder): Promise<FileStore> => {
     const store = new FileStore({
       folder: new Folder(path),
-      read,
-      admit: ({ spec }, old) =>
-        old !== undefined && (spec as { partitions?: number }).partitions !== (old.spec as { partitions?: number }).partitions
-          ? [{ field: 'spec.partitions', message: 'is immutable' }]
-          : [],
+      definitions: [definition],
       state: new StateFiles(join(root, 'state')),
       clock: new FastClock(),
       announcer: { say: line => said.push(line) },
@@ -148,11 +156,11 @@ describe('FileStore', () => {
     await writeFile(join(folder, 'a.yaml'), queue('a', {}))
     await writeFile(join(folder, 'b.yaml'), queue('b', {}))
     const store = await open()
-    await writeFile(join(folder, 'a.yaml'), 'broken')
+    await writeFile(join(folder, 'a.yaml'), 'kind: [')
     await unlink(join(folder, 'b.yaml'))
     await until(() => store.get(ref('b')) === undefined)
     expect(store.get(ref('a'))).toBeDefined()
-    expect(store.problems()).toEqual([`${join(folder, 'a.yaml')}: is broken`])
+    expect(store.problems()).toEqual([expect.stringContaining(`${join(folder, 'a.yaml')}:1: not YAML`)])
     await writeFile(join(folder, 'a.yaml'), queue('a', {}))
     await until(() => store.problems().length === 0)
     expect(said.map(line => line.what)).toEqual(['Invalid', 'Removed', 'Corrected'])
@@ -163,7 +171,9 @@ describe('FileStore', () => {
     const store = await open()
     await writeFile(join(folder, 'a.yaml'), queue('a', { partitions: 3 }))
     await until(() => store.problems().length > 0)
-    expect(store.problems()).toEqual([`${join(folder, 'a.yaml')}: DelayQueue/a: spec.partitions: is immutable`])
+    expect(store.problems()).toEqual([
+      `${join(folder, 'a.yaml')}:1: DelayQueue/a: spec.partitions: partitions cannot be changed: create another`,
+    ])
     expect(store.get(ref('a'))).toMatchObject({ spec: { partitions: 6 }, metadata: { generation: 1 } })
   })
 
@@ -173,8 +183,16 @@ describe('FileStore', () => {
     const store = await open()
     expect(store.get(ref('a'))?.spec).toEqual({ maxDelay: '1h' })
     expect(store.problems()).toEqual([
-      `${join(folder, 'b.yaml')}: DelayQueue/a: is already in ${join(folder, 'a.yaml')}; remove one of the two`,
+      `${join(folder, 'b.yaml')}:1: DelayQueue/a: is already in ${join(folder, 'a.yaml')}, line 1; remove one of the two`,
     ])
+  })
+
+  test('should refuse what is of this group and no kind of it, and pass by what is of others', async () => {
+    await writeFile(join(folder, 'a.yaml'), JSON.stringify({ apiVersion: API_VERSION, kind: 'DelayQeue', metadata: { name: 'a' } }))
+    await writeFile(join(folder, 'b.yaml'), JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'b' } }))
+    const store = await open()
+    expect(store.problems()).toEqual([`${join(folder, 'a.yaml')}:1: DelayQeue/a: kind: unknown kind; there are DelayQueue`])
+    expect(said.find(line => line.what === 'Skipped')?.message).toBe(`${join(folder, 'b.yaml')}: Deployment/b is no resource of Sluice`)
   })
 
   test('should delete nothing when the folder cannot be read', async () => {
@@ -192,9 +210,15 @@ describe('FileSecrets', () => {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-secrets-test-'))
     try {
       const secret = (password: string): string =>
-        JSON.stringify({ kind: 'Secret', metadata: { name: 's' }, data: { user: 'YXBw', password: 'eA==' }, stringData: { password } })
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name: 's' },
+          data: { user: 'YXBw', password: 'eA==' },
+          stringData: { password },
+        })
       await writeFile(join(folder, 's.yaml'), secret('one'))
-      const secrets = new FileSecrets([new Folder(folder)], read)
+      const secrets = new FileSecrets([new Folder(folder)])
       const content = await secrets.read('default', 's')
       expect(Object.fromEntries([...(content ?? [])].map(([key, value]) => [key, value.toString()]))).toEqual({
         user: 'app',

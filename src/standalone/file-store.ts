@@ -2,20 +2,23 @@ import { randomUUID } from 'node:crypto'
 import { relative, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../api/clock.ts'
+import type { ResourceDefinition } from '../api/definition.ts'
+import type { ManifestDocument, ManifestProblem } from '../api/manifest.ts'
+import { subjectOf } from '../api/manifest.ts'
 import { API_VERSION, refKey, refOf } from '../api/resource.ts'
 import type { CommonStatus, Resource, ResourceRef } from '../api/resource.ts'
+import { validateResource } from '../api/validation.ts'
 import type { ResourceStore, StatusPatch } from '../operator/ports.ts'
 import type { Announcer } from './announcer.ts'
-import type { ReadManifest, SourceDocument, SourceProblem } from './documents.ts'
-import { documentKey, gatherDocuments, problemLine } from './documents.ts'
+import { documentKey, gatherDocuments, isOurs, problemLine, problemOf, strangeness } from './documents.ts'
 import type { FileText, Folder } from './folder.ts'
 import type { StateFiles, StoredResource } from './state-files.ts'
 
 export interface FileStoreOptions {
   readonly folder: Folder
-  readonly read: ReadManifest
-  /** What an API server would say to creating, or with `old` to changing, a resource; empty: admitted. */
-  readonly admit: (resource: Resource, old: Resource | undefined) => readonly { readonly field: string; readonly message: string }[]
+  readonly definitions: readonly ResourceDefinition[]
+  /** Changes what a file says before it is taken: another address for the same cluster, for instance. */
+  readonly amend?: (kind: string, spec: unknown) => unknown
   readonly state: StateFiles
   readonly clock: Clock
   readonly announcer: Announcer
@@ -35,9 +38,9 @@ export class FileStore implements ResourceStore {
   #files: readonly FileText[] = []
   /** The files may say more than is stored, though they have not changed. */
   #unsettled = true
-  #documents: ReadonlyMap<string, SourceDocument> = new Map()
+  #documents: ReadonlyMap<string, ManifestDocument> = new Map()
   #reported: ReadonlySet<string> = new Set()
-  #kinds: ReadonlySet<string> = new Set()
+  readonly #noted = new Set<string>()
   #lastScanMs = 0
 
   constructor(options: FileStoreOptions) {
@@ -45,9 +48,8 @@ export class FileStore implements ResourceStore {
   }
 
   async start(kinds: readonly string[], signal: AbortSignal): Promise<void> {
-    this.#kinds = new Set(kinds)
     for (const entry of await this.#options.state.load()) {
-      if (this.#kinds.has(entry.resource.kind) && this.#covers(entry.source)) this.#stored.set(refKey(refOf(entry.resource)), entry)
+      if (kinds.includes(entry.resource.kind) && this.#covers(entry.source)) this.#stored.set(refKey(refOf(entry.resource)), entry)
     }
     await this.#scan()
     void this.#follow(signal)
@@ -98,11 +100,6 @@ export class FileStore implements ResourceStore {
     return this.#options.clock.monotonicMs() - this.#lastScanMs < STALE_MS
   }
 
-  /** Documents in force, Secrets included. */
-  documents(): ReadonlyMap<string, SourceDocument> {
-    return this.#documents
-  }
-
   /** What is wrong with the files now, one line each. */
   problems(): readonly string[] {
     return [...this.#reported]
@@ -129,40 +126,53 @@ export class FileStore implements ResourceStore {
     if (!this.#unsettled && this.#absentSince.size === 0 && sameFiles(files, this.#files)) return
     this.#files = files
     this.#unsettled = false
-    const { documents, problems } = gatherDocuments(files, this.#options.read, this.#documents)
+    const { documents, problems } = gatherDocuments(files, this.#documents)
     this.#documents = documents
     const found = [...problems]
-    for (const document of documents.values()) {
-      if (!this.#kinds.has(document.kind)) continue
-      found.push(...(await this.#take(document)))
-    }
+    for (const document of documents.values()) if (isOurs(document)) found.push(...(await this.#take(document)))
     for (const [key, entry] of [...this.#stored]) {
       if (documents.has(key)) this.#absentSince.delete(key)
       else await this.#absent(key, entry)
     }
     this.#report(found)
+    this.#noteOthers(documents)
+  }
+
+  /** Said once: somebody may wonder why nothing happens to them. */
+  #noteOthers(documents: ReadonlyMap<string, ManifestDocument>): void {
+    for (const [key, document] of documents) {
+      if (isOurs(document) || document.kind === 'Secret' || this.#noted.has(key)) continue
+      this.#noted.add(key)
+      this.#options.announcer.say({
+        what: 'Skipped',
+        message: `${document.file}: ${subjectOf(document)} is no resource of Sluice`,
+        level: 'info',
+      })
+    }
   }
 
   /** Creates or changes the resource of a document; answers why not. */
-  async #take(document: SourceDocument): Promise<readonly SourceProblem[]> {
+  async #take(document: ManifestDocument): Promise<readonly ManifestProblem[]> {
+    const strange = strangeness(document, this.#options.definitions)
+    if (strange !== undefined) return [strange]
     const old = this.#stored.get(documentKey(document))
     const source = resolve(document.file)
     const next = this.#asStored(document, old?.resource)
     if (old?.source === source && isDeepStrictEqual(next, old.resource)) return []
     // The one of that name has to go first, as in Kubernetes.
     if (old?.resource.metadata.deletionTimestamp !== undefined) return []
-    const violations = this.#options.admit(next, old?.resource)
-    if (violations.length > 0) {
-      return violations.map(({ field, message }) => ({ file: document.file, subject: `${document.kind}/${document.name}`, field, message }))
-    }
+    const definition = this.#options.definitions.find(({ kind }) => kind === document.kind)
+    const violations = definition === undefined ? [] : validateResource(definition, document.object, old?.resource)
+    if (violations.length > 0) return violations.map(({ field, message }) => problemOf(document, message, field))
     await this.#put({ resource: next, source })
     this.#notify(refOf(next))
     return []
   }
 
-  #asStored({ kind, namespace, name, object }: SourceDocument, old: Resource | undefined): Resource {
+  #asStored({ kind, namespace, name, object }: ManifestDocument, old: Resource | undefined): Resource {
     const given = object.metadata as Resource['metadata'] | undefined
-    const spec = JSON.parse(JSON.stringify(object.spec ?? {})) as unknown
+    const amend = this.#options.amend ?? ((_, unchanged) => unchanged)
+    const spec = amend(kind, JSON.parse(JSON.stringify(object.spec ?? {})))
     const kept = old?.metadata ?? { uid: randomUUID(), creationTimestamp: this.#timestamp() }
     const generation = (old?.metadata.generation ?? 0) + (old !== undefined && isDeepStrictEqual(spec, old.spec) ? 0 : 1)
     return {
@@ -212,7 +222,7 @@ export class FileStore implements ResourceStore {
     for (const listener of this.#listeners) listener(ref)
   }
 
-  #report(problems: readonly SourceProblem[]): void {
+  #report(problems: readonly ManifestProblem[]): void {
     const lines = new Set(problems.map(problemLine))
     for (const line of lines) if (!this.#reported.has(line)) this.#options.announcer.say({ what: 'Invalid', message: line, level: 'error' })
     for (const line of this.#reported)
