@@ -29,7 +29,8 @@ export async function connect(client: Client, settings: ConnectionSettings, serv
   } catch (error) {
     const cause = reason ?? (error as KafkaError).cause
     // The call's own error has lost its number: it is always the transport's.
-    const code = reason === undefined ? 'BrokerUnreachable' : codeOf(reason.code)
+    const known = reason === undefined ? 'Unexpected' : codeOf(reason.code)
+    const code = known === 'Unexpected' ? 'BrokerUnreachable' : known
     throw new KafkaError(code, `could not connect to ${settings.bootstrapServers.join(',')}: ${textOf(cause)}`, {
       retriable: code !== 'AuthenticationFailed',
       cause,
