@@ -64,7 +64,7 @@ describe('CRDs on a real API server', () => {
     async (_, fixture) => {
       const result = await dryRun(fixture.text)
       expect(result.code).not.toBe(0)
-      expect(fieldsIn(result)).toContain(fixture.field)
+      expect(fieldsIn(result)).toEqual([fixture.field])
       const offline = validateFiles([fixture]).findings.filter(({ severity }) => severity === 'error')
       expect(offline.map(({ field }) => field)).toEqual([fixture.field])
     },
