@@ -1,0 +1,57 @@
+import type { Condition, Resource } from '../api/resource.ts'
+import { nameTopics } from './allow-list.ts'
+import { topicOf } from './diff.ts'
+import type { Change } from './plan.ts'
+import type { EventSink, StatusPatch } from './ports.ts'
+
+/** Tells what was changed on the cluster, one Event per kind of change. A change to a resource that was as it should be is drift, reverted. */
+export function announceChanges(events: EventSink, about: Resource, done: readonly Change[]): void {
+  const say = (reason: Parameters<EventSink['emit']>[2], verb: string, changes: readonly Change[]) => {
+    const topics = [...new Set(changes.map(change => topicOf(change) ?? ''))]
+    if (topics.length > 0) events.emit(about, 'Normal', reason, `${verb} ${nameTopics(topics)}${detail(changes)}`)
+  }
+  say(
+    'TopicCreated',
+    'Created',
+    done.filter(({ type }) => type === 'createTopic'),
+  )
+  say(
+    'PartitionsAdded',
+    'Added partitions to',
+    done.filter(({ type }) => type === 'addPartitions'),
+  )
+  const configs = done.filter(({ type }) => type === 'setConfig' || type === 'deleteConfig')
+  if (wasReady(about)) say('DriftReverted', 'Reverted configs of', configs)
+  else say('ConfigChanged', 'Changed configs of', configs)
+  say(
+    'TopicsDeleted',
+    'Deleted',
+    done.filter(({ type }) => type === 'deleteTopic'),
+  )
+}
+
+/** One change is told in full. */
+function detail(changes: readonly Change[]): string {
+  const [only] = changes
+  if (changes.length !== 1 || only === undefined) return ''
+  if (only.type === 'setConfig') return `: ${only.key} ${only.from ?? '(unset)'} -> ${only.to}`
+  if (only.type === 'addPartitions') return `: ${only.from} -> ${only.to}`
+  return ''
+}
+
+function wasReady({ status, metadata }: Resource): boolean {
+  const ready = readyOf(status?.conditions)
+  return ready?.status === 'True' && ready.observedGeneration === metadata.generation
+}
+
+/** Tells when readiness changes, in either direction; the first "not known yet" is no news. */
+export function announceStatus(events: EventSink, about: Resource, patch: StatusPatch): void {
+  const before = readyOf(about.status?.conditions)
+  const after = readyOf(patch.conditions)
+  if (after === undefined || after.status === 'Unknown') return
+  if (before?.status === after.status && before.reason === after.reason) return
+  if (after.reason === 'Reconciling') return
+  events.emit(about, after.status === 'True' || after.reason === 'Suspended' ? 'Normal' : 'Warning', after.reason, after.message)
+}
+
+const readyOf = (conditions: readonly Condition[] | undefined) => conditions?.find(({ type }) => type === 'Ready')

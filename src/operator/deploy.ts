@@ -1,0 +1,88 @@
+import { refOf, type Resource } from '../api/resource.ts'
+import type { ConditionType, Verdict } from './conditions.ts'
+import { deploymentOf, objectName } from './contracts.ts'
+import type { Look } from './converge.ts'
+import type { Engine } from './engine.ts'
+import type { ReconciledKind } from './kind.ts'
+import type { WorkersView } from './observed.ts'
+import type { Plan } from './plan.ts'
+
+/** How it went with one part of a resource; no verdict: left as it was, or, when `gone`, not wanted any more. */
+export interface PartOutcome {
+  readonly verdict?: Verdict
+  readonly view?: WorkersView
+  readonly gone?: ConditionType
+}
+
+/** Workers are never deployed onto topics that are not right yet; those that run already are left running. */
+export async function bringWorkers(
+  engine: Engine,
+  kind: ReconciledKind,
+  resource: Resource,
+  { plan, connection }: Look,
+  blocked: boolean,
+): Promise<PartOutcome> {
+  const { workers: platform, events } = engine.parts
+  const ref = refOf(resource)
+  const remembered = engine.memory.of(resource)
+  if (plan.workers === undefined) {
+    if (remembered.deployed || hasCondition(resource, 'WorkersReady')) await platform.remove(ref)
+    remembered.deployed = false
+    return { gone: 'WorkersReady' }
+  }
+  if (blocked) return {}
+  const current = await platform.currentContract(ref)
+  const memoryBudgetBytes = engine.options.workerMemoryBudgetBytes
+  const deployment = deploymentOf({ definition: kind.definition, resource, intent: plan.workers, connection, current, memoryBudgetBytes })
+  const written = await platform.apply(deployment)
+  remembered.deployed = true
+  const { generation } = deployment.contract
+  if (written.length > 0)
+    events.emit(resource, 'Normal', 'WorkersChanged', `Workers of contract generation ${generation}: ${written.join(', ')}`)
+  const view = await platform.view(ref)
+  return { verdict: workersVerdict(deployment.replicas, generation, view), ...(view && { view }) }
+}
+
+function workersVerdict(replicas: number, generation: number, view: WorkersView | undefined): Verdict {
+  if (replicas === 0)
+    return { type: 'WorkersReady', status: 'True', reason: 'WorkersReady', message: 'No workers are asked for: nothing is worked on.' }
+  const ready = view?.ready ?? 0
+  if (ready >= replicas && view?.generation === generation)
+    return {
+      type: 'WorkersReady',
+      status: 'True',
+      reason: 'WorkersReady',
+      message: `${replicas} of ${replicas} workers run contract generation ${generation}.`,
+    }
+  const running = view === undefined || view.generation === generation ? '' : ` of an earlier contract`
+  const message = `${Math.min(ready, replicas)} of ${replicas} workers${running} are ready; generation ${generation} is awaited. See the workers' logs if this lasts.`
+  return { type: 'WorkersReady', status: 'False', reason: 'WorkersNotReady', message }
+}
+
+export async function bringAlerts(
+  engine: Engine,
+  kind: ReconciledKind,
+  resource: Resource,
+  { alerts: group }: Plan,
+  blocked: boolean,
+): Promise<PartOutcome> {
+  const { alerts } = engine.parts
+  const remembered = engine.memory.of(resource)
+  const name = objectName(kind.definition, resource.metadata.name)
+  if (group === undefined) {
+    if (remembered.alerted || hasCondition(resource, 'AlertsApplied')) await alerts.remove(refOf(resource), name)
+    remembered.alerted = false
+    return { gone: 'AlertsApplied' }
+  }
+  if (blocked) return {}
+  const outcome = await alerts.apply(resource, name, group)
+  remembered.alerted = outcome !== 'skipped'
+  const type = 'AlertsApplied'
+  if (outcome === 'skipped') {
+    const message = 'The cluster has no PrometheusRule kind; alerts are skipped.'
+    return { verdict: { type, status: 'False', reason: 'AlertsSkipped', message } }
+  }
+  return { verdict: { type, status: 'True', reason: type, message: `${group.rules.length} alert rules are in place.` } }
+}
+
+const hasCondition = ({ status }: Resource, wanted: string): boolean => status?.conditions?.some(({ type }) => type === wanted) === true

@@ -1,0 +1,175 @@
+import { refKey, refOf, type Resource, type ResourceRef } from '../api/resource.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import { announceStatus } from './announce.ts'
+import type { ConnectionSpec } from './connection-settings.ts'
+import { objectName } from './contracts.ts'
+import { converge } from './converge.ts'
+import type { Engine, Result } from './engine.ts'
+import { finalize, keepFinalizer } from './finalize.ts'
+import type { ReconciledKind } from './kind.ts'
+import type { StatusPatch } from './ports.ts'
+import { saysTheSame, StatusReport } from './status.ts'
+
+/** What a look at a resource came to. `failed` is for metrics; the status has been written already. */
+export interface Outcome extends Result {
+  readonly failed?: boolean
+}
+
+/**
+ * Key in, when to look again out. Never rejects: whatever happens ends in the status of the resource. Level based: it asks what is, never
+ * what happened.
+ */
+export async function reconcile(engine: Engine, ref: ResourceRef): Promise<Outcome> {
+  const kind = engine.kinds.get(ref.kind)
+  const stored = engine.parts.store.get(ref)
+  if (kind === undefined) return {}
+  try {
+    if (stored === undefined) return await forget(engine, kind, ref)
+    return await reconcileStored(engine, kind, engine.memory.latest(stored))
+  } catch (error) {
+    return fail(engine, kind, ref, error)
+  }
+}
+
+async function reconcileStored(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
+  const report = () => new StatusReport(resource, engine.parts.clock.now())
+  const isConnection = kind.definition.kind === engine.connectionKind
+  if (resource.metadata.deletionTimestamp !== undefined) return goodbye(engine, kind, resource)
+  if ((resource.spec as { readonly suspend?: boolean }).suspend === true) {
+    if (isConnection) await withdraw(engine, resource, 'suspended')
+    return save(engine, resource, report().suspended(), {})
+  }
+  const violations = engine.violationsOf(kind, resource)
+  if (violations.length > 0) {
+    if (isConnection) await withdraw(engine, resource, 'invalid')
+    const message = violations.map(violation => `${violation.field}: ${violation.message}`).join('; ')
+    return save(engine, resource, report().stalled('InvalidSpec', message), {})
+  }
+  const seen = resource.status?.conditions === undefined ? await greet(engine, resource) : resource
+  await keepFinalizer(engine, kind, seen)
+  if (isConnection) return reconcileConnection(engine, kind, seen)
+  const { patch, result } = await converge(engine, kind, seen)
+  return save(engine, seen, patch, result)
+}
+
+/** Conditions on first sight; what follows builds on them. */
+async function greet(engine: Engine, resource: Resource): Promise<Resource> {
+  await save(engine, resource, new StatusReport(resource, engine.parts.clock.now()).firstSight(), {})
+  return engine.memory.latest(resource)
+}
+
+/** A connection is what its probe says; those that depend on it look again when that changes. */
+async function reconcileConnection(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
+  const probe = await engine.connections.probe(resource)
+  const connection = engine.connections.view(resource)
+  const empty = { topics: new Map(), vanishing: new Set<string>(), siblings: [], answers: new Map() }
+  const plan = kind.plan(resource, { now: engine.parts.clock.now(), connection, ...empty })
+  const message = probe.ok ? `${probe.cluster.brokers.length} brokers answer.` : ''
+  const patch = new StatusReport(resource, engine.parts.clock.now()).found({
+    problems: plan.problems,
+    fields: plan.status,
+    parts: [],
+    gone: [],
+    well: { reason: 'Connected', message },
+  })
+  const live = engine.connections.live(refOf(resource))
+  const { defaults, allowedTopics } = resource.spec as ConnectionSpec
+  const shown = [
+    probe.ok,
+    probe.ok ? probe.cluster.clusterId : probe.code,
+    live?.resolved.fingerprint,
+    live?.secretsHash,
+    defaults,
+    allowedTopics,
+  ]
+  show(engine, resource, JSON.stringify(shown))
+  return save(engine, resource, patch, { requeueAfterMs: probe.ok ? engine.options.probeIntervalMs : engine.options.probeRetryMs })
+}
+
+async function withdraw(engine: Engine, resource: Resource, why: string): Promise<void> {
+  await engine.connections.drop(refOf(resource))
+  show(engine, resource, why)
+}
+
+function show(engine: Engine, resource: Resource, shown: string): void {
+  const remembered = engine.memory.of(resource)
+  if (remembered.shown === shown) return
+  remembered.shown = shown
+  wakeDependants(engine, refOf(resource))
+}
+
+function wakeDependants(engine: Engine, { namespace, name }: ResourceRef): void {
+  for (const kind of engine.kinds.values())
+    for (const resource of engine.parts.store.list(kind.definition.kind))
+      if (resource.metadata.namespace === namespace && kind.connectionOf(resource) === name) engine.enqueue(refOf(resource))
+}
+
+async function goodbye(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
+  const finalized = await finalize(engine, kind, resource)
+  return finalized.done ? {} : save(engine, resource, finalized.patch, { retry: true })
+}
+
+/** The resource is gone: so is everything that was kept for it. */
+async function forget(engine: Engine, kind: ReconciledKind, ref: ResourceRef): Promise<Outcome> {
+  engine.connections.forgetInterest(refKey(ref))
+  const remembered = engine.memory.take(ref)
+  if (ref.kind === engine.connectionKind) {
+    await engine.connections.drop(ref)
+    wakeDependants(engine, ref)
+  }
+  if (remembered?.deployed === true) await engine.parts.workers.remove(ref)
+  if (remembered?.alerted === true) await engine.parts.alerts.remove(ref, objectName(kind.definition, ref.name))
+  return {}
+}
+
+async function save(engine: Engine, resource: Resource, patch: StatusPatch, result: Result): Promise<Outcome> {
+  if (saysTheSame(resource, patch)) return result
+  const answer = await engine.parts.store.writeStatus(refOf(resource), patch)
+  if (answer === 'conflict') return { retry: true }
+  if (answer === 'gone') return {}
+  engine.memory.of(resource).written = patch
+  announceStatus(engine.parts.events, resource, patch)
+  return result
+}
+
+/** Outside errors are told as what they are; anything else is a bug, and says so. */
+async function fail(engine: Engine, kind: ReconciledKind, ref: ResourceRef, error: unknown): Promise<Outcome> {
+  const { logger, store, clock } = engine.parts
+  const expected = isOutside(error)
+  if (expected) logger.warn({ err: error, resource: refKey(ref) }, 'Reconcile failed, trying again')
+  else {
+    logger.error({ err: error, resource: refKey(ref) }, 'Reconcile met a bug')
+    engine.metrics.panicked(ref.kind)
+  }
+  if (error instanceof KafkaError) lookAtConnection(engine, kind, ref)
+  const stored = store.get(ref)
+  if (stored === undefined) return { retry: true, failed: true }
+  const resource = engine.memory.latest(stored)
+  const report = new StatusReport(resource, clock.now())
+  const message = error instanceof Error ? error.message : String(error)
+  const patch = expected
+    ? outsideFailure(report, error, message)
+    : report.notReady('InternalError', `${message}; see the operator's log and report it`)
+  try {
+    await save(engine, resource, patch, {})
+  } catch (second) {
+    logger.warn({ err: second, resource: refKey(ref) }, 'Writing the status failed')
+  }
+  return { retry: true, failed: true }
+}
+
+function outsideFailure(report: StatusReport, error: unknown, message: string): StatusPatch {
+  if (!(error instanceof KafkaError)) return report.notReady('Reconciling', `${message}; trying again`)
+  if (error.code === 'AuthorizationFailed')
+    return report.notReady('AuthorizationFailed', `${message}; grant the operator's principal the missing ACL`)
+  return report.notReady('ConnectionNotReady', `${message}; trying again`)
+}
+
+function lookAtConnection(engine: Engine, kind: ReconciledKind, ref: ResourceRef): void {
+  const resource = engine.parts.store.get(ref)
+  const name = resource && kind.connectionOf(resource)
+  if (name !== undefined) engine.enqueue({ kind: engine.connectionKind, namespace: ref.namespace, name })
+}
+
+/** Errors that an adapter wrapped carry `retriable`. */
+const isOutside = (error: unknown): boolean => error instanceof Error && 'retriable' in error
