@@ -180,4 +180,7 @@ async function run(): Promise<void> {
   say('e2e: passed')
 }
 
-await run()
+await run().catch((error: unknown) => {
+  console.error(`e2e: failed: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+})
