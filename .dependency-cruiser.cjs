@@ -20,7 +20,7 @@ module.exports = {
     only('api', [], 'api is the vocabulary: durations, sizes, globs, the envelope of a resource. It knows nobody.'),
     only('kafka', ['api'], 'kafka knows nobody of ours but the vocabulary'),
     only('observability', ['api'], 'observability knows nobody of ours but the vocabulary'),
-    only('operator', ['api', 'kafka', 'observability'], 'the operator is given the registry of kinds; it never imports one'),
+    only('operator', ['api', 'kafka', 'observability', 'worker/contract\\.ts'], 'the operator is given the registry of kinds; it never imports one'),
     only('worker', ['api', 'kafka', 'observability'], 'the worker is given the registry of kinds and runs anywhere'),
     only('kubernetes', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
     only('standalone', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),

@@ -6,8 +6,8 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 REPORTS := build/reports
-NODE := . scripts/lib.sh; need_node;
-JEST := mkdir -p $(REPORTS); NODE_OPTIONS=--experimental-vm-modules UV_THREADPOOL_SIZE=16 NODE_NO_WARNINGS=1 npx jest
+NODE := . scripts/lib.sh; need_node; PATH=$$PWD/node_modules/.bin:$$PATH;
+JEST := mkdir -p $(REPORTS); NODE_OPTIONS=--experimental-vm-modules UV_THREADPOOL_SIZE=16 NODE_NO_WARNINGS=1 jest
 
 .PHONY: help
 help: ## List the targets
@@ -26,13 +26,13 @@ check: types lint imports format generated unit ## Everything fast: types, lint,
 
 .PHONY: types lint imports format generated unit integration
 types: setup
-	@$(NODE) say 'types'; npx tsc -p .
+	@$(NODE) say 'types'; tsc -p .
 lint: setup
-	@$(NODE) say 'lint'; npx eslint --max-warnings 0 .
+	@$(NODE) say 'lint'; eslint --max-warnings 0 .
 imports: setup
-	@$(NODE) say 'import rules'; npx depcruise --config .dependency-cruiser.cjs --output-type err-long src
+	@$(NODE) say 'import rules'; depcruise --config .dependency-cruiser.cjs --output-type err-long src
 format: setup
-	@$(NODE) say 'format'; npx prettier --check --log-level warn .
+	@$(NODE) say 'format'; prettier --check --log-level warn .
 generated: setup
 	@scripts/generate --check
 unit: setup
@@ -57,7 +57,7 @@ generate: setup ## Write what is generated: CRDs, the chart's CRD templates, man
 
 .PHONY: fix
 fix: setup ## Format the code and apply the lint fixes that are safe
-	@$(NODE) npx prettier --write --log-level warn .; npx eslint --fix .
+	@$(NODE) prettier --write --log-level warn .; eslint --fix .
 
 .PHONY: clean
 clean: ## Remove what the build and the tests left in the checkout (node_modules and the tool cache stay)
