@@ -1,13 +1,12 @@
 import { parseDuration, parseDurationOrUnlimited } from '../../api/duration.ts'
-import { anyGlob, matchesGlob } from '../../api/glob.ts'
+import { matchesGlob } from '../../api/glob.ts'
 import type { Resource } from '../../api/resource.ts'
 import { parseSize } from '../../api/size.ts'
 import { isInternalTopic } from '../../api/topic-name.ts'
-import type { KafkaTopicPolicy, KafkaTopicPolicySpec } from '../kafka-topic-policy/resource.ts'
-import { error, isKind, sameNamespace, warning } from './finding.ts'
+import type { KafkaTopicPolicy } from '../kafka-topic-policy/resource.ts'
+import { error, isKind, warning } from './finding.ts'
 import type { Finding, OfflineCheck } from './finding.ts'
 
-const DEFAULT_PRIORITY = 100
 const policies = (resources: readonly Resource[]): readonly KafkaTopicPolicy[] =>
   resources.filter(resource => isKind(resource, 'KafkaTopicPolicy')) as readonly KafkaTopicPolicy[]
 
@@ -94,82 +93,4 @@ export const writesSurviveOneBroker: OfflineCheck = resource => {
       ),
     ]
   })
-}
-
-/** Of two policies of one priority that want different values for one key of one topic, neither is applied. */
-export const policiesAgree: OfflineCheck = (resource, all) => {
-  const [policy] = policies([resource])
-  if (policy === undefined) return []
-  const earlier = policies(all.slice(0, all.indexOf(resource)))
-  return earlier.filter(other => compete(policy, other)).flatMap(other => conflicts(policy, other))
-}
-
-const compete = (a: KafkaTopicPolicy, b: KafkaTopicPolicy): boolean =>
-  sameNamespace(a, b) &&
-  a.spec.connectionRef.name === b.spec.connectionRef.name &&
-  (a.spec.priority ?? DEFAULT_PRIORITY) === (b.spec.priority ?? DEFAULT_PRIORITY)
-
-function conflicts(policy: KafkaTopicPolicy, other: KafkaTopicPolicy): readonly Finding[] {
-  const shared = sharedTopics(policy.spec, other.spec)
-  if (shared === undefined) return []
-  const theirs = wantedValues(other.spec)
-  return [...wantedValues(policy.spec)]
-    .filter(([key, { value }]) => theirs.has(key) && theirs.get(key)?.value !== value)
-    .map(([key, { field, value }]) =>
-      error(
-        policy,
-        field,
-        `wants ${key}=${value} for ${shared}, KafkaTopicPolicy ${other.metadata.name} of the same priority wants ${theirs.get(key)?.value ?? ''}: neither would apply; give one a higher priority`,
-      ),
-    )
-}
-
-/** A topic, or a set of topics, that both select as far as can be told without a cluster. */
-function sharedTopics(a: KafkaTopicPolicySpec, b: KafkaTopicPolicySpec): string | undefined {
-  const name = names(a).find(topic => selects(b, topic)) ?? names(b).find(topic => selects(a, topic))
-  if (name !== undefined) return `topic ${name}`
-  if (a.selector?.all && b.selector?.all) return 'all topics'
-  const pattern = a.selector?.patterns?.find(own => b.selector?.patterns?.includes(own))
-  if (pattern !== undefined) return `topics ${pattern}`
-  const prefix = a.selector?.prefixes?.find(own => b.selector?.prefixes?.some(theirs => own.startsWith(theirs) || theirs.startsWith(own)))
-  return prefix === undefined ? undefined : `topics ${prefix}*`
-}
-
-const names = (spec: KafkaTopicPolicySpec): readonly string[] => [
-  ...(spec.topics ?? []).map(topic => topic.name),
-  ...(spec.selector?.names ?? []),
-]
-
-function selects({ selector, topics }: KafkaTopicPolicySpec, topic: string): boolean {
-  if (topics?.some(({ name }) => name === topic)) return true
-  if (selector === undefined || isInternalTopic(topic) || anyGlob(selector.exclude ?? [])(topic)) return false
-  const { all = false, names: exact = [], prefixes = [], patterns = [] } = selector
-  return all || exact.includes(topic) || prefixes.some(prefix => topic.startsWith(prefix)) || anyGlob(patterns)(topic)
-}
-
-interface Wanted {
-  readonly field: string
-  readonly value: string
-}
-
-/** What the spec asks for by key of Kafka, in one notation, so that `1d` and `86400000` are the same. */
-function wantedValues(spec: KafkaTopicPolicySpec): ReadonlyMap<string, Wanted> {
-  const wanted = new Map<string, Wanted>()
-  const ask = (key: string, field: string, value: string | number | undefined) => {
-    if (value !== undefined) wanted.set(key, { field: `spec.${field}`, value: String(value) })
-  }
-  const ms = (text: string | undefined) => (text === undefined ? undefined : parseDuration(text))
-  const bytes = (size: string | number | undefined) => (size === undefined ? undefined : parseSize(size))
-  const { retention, compaction, segment } = spec
-  ask('retention.ms', 'retention.time', retention?.time === undefined ? undefined : parseDurationOrUnlimited(retention.time))
-  ask('retention.bytes', 'retention.sizePerPartition', bytes(retention?.sizePerPartition))
-  ask('cleanup.policy', 'cleanup', spec.cleanup)
-  ask('min.cleanable.dirty.ratio', 'compaction.minDirtyRatio', compaction?.minDirtyRatio)
-  ask('min.compaction.lag.ms', 'compaction.minLag', ms(compaction?.minLag))
-  ask('max.compaction.lag.ms', 'compaction.maxLag', ms(compaction?.maxLag))
-  ask('delete.retention.ms', 'compaction.tombstoneRetention', ms(compaction?.tombstoneRetention))
-  ask('segment.ms', 'segment.time', ms(segment?.time))
-  ask('segment.bytes', 'segment.bytes', bytes(segment?.bytes))
-  for (const [key, value] of Object.entries(spec.config ?? {})) if (value !== null) ask(key, `config.${key}`, value)
-  return wanted
 }
