@@ -19,7 +19,7 @@ export interface FileStoreOptions {
   readonly definitions: readonly ResourceDefinition[]
   /** Changes what a file says before it is taken: another address for the same cluster, for instance. */
   readonly amend?: (kind: string, spec: unknown) => unknown
-  readonly state: StateFiles
+  readonly state: Pick<StateFiles, 'load' | 'save' | 'remove'>
   readonly clock: Clock
   readonly announcer: Announcer
 }
@@ -75,7 +75,6 @@ export class FileStore implements ResourceStore {
     // Through JSON, as an API server would: what it cannot say is not in the status.
     const status = JSON.parse(JSON.stringify({ observedGeneration, conditions, ...fields })) as CommonStatus
     if (isDeepStrictEqual(status, entry.resource.status)) return 'unchanged'
-    this.#announceReadiness(ref, entry.resource.status, status)
     await this.#put({ ...entry, resource: { ...entry.resource, status } })
     return 'written'
   }
@@ -229,16 +228,7 @@ export class FileStore implements ResourceStore {
       if (!lines.has(line)) this.#options.announcer.say({ what: 'Corrected', message: line, level: 'info' })
     this.#reported = lines
   }
-
-  #announceReadiness(ref: ResourceRef, before: CommonStatus | undefined, after: CommonStatus): void {
-    const [was, is] = [readiness(before), readiness(after)]
-    if (is === undefined || (was?.status === is.status && was.reason === is.reason && was.message === is.message)) return
-    const what = is.status === 'True' ? 'Ready' : is.reason
-    this.#options.announcer.say({ about: ref, what, message: is.message, level: is.status === 'False' ? 'warning' : 'info' })
-  }
 }
-
-const readiness = (status: CommonStatus | undefined) => status?.conditions?.find(condition => condition.type === 'Ready')
 
 const withMetadata = (entry: StoredResource, metadata: Partial<Resource['metadata']>): StoredResource => ({
   ...entry,

@@ -24,8 +24,7 @@ export class StateFiles {
   }
 
   async load(): Promise<readonly StoredResource[]> {
-    await mkdir(this.#folder, { recursive: true })
-    const names = (await readdir(this.#folder)).filter(name => name.endsWith('.yaml')).sort()
+    const names = (await namesIn(this.#folder)).filter(name => name.endsWith('.yaml')).sort()
     const stored = await Promise.all(names.map(name => this.#read(join(this.#folder, name))))
     return stored.filter(entry => entry !== undefined)
   }
@@ -33,7 +32,10 @@ export class StateFiles {
   save({ resource, source }: StoredResource): Promise<void> {
     const annotations = { ...resource.metadata.annotations, [SOURCE_ANNOTATION]: source }
     const document = { ...resource, metadata: { ...resource.metadata, annotations } }
-    return this.#inOrder(() => writeWhole(this.#file(resource.kind, resource.metadata), dump(document, { lineWidth: 140, noRefs: true })))
+    return this.#inOrder(async () => {
+      await mkdir(this.#folder, { recursive: true })
+      await writeWhole(this.#file(resource.kind, resource.metadata), dump(document, { lineWidth: 140, noRefs: true }))
+    })
   }
 
   remove(ref: ResourceRef): Promise<void> {
@@ -59,6 +61,16 @@ export class StateFiles {
     if (document?.metadata === undefined || source === undefined) return undefined
     const { [SOURCE_ANNOTATION]: _, ...rest } = annotations ?? {}
     return { source, resource: { ...document, metadata: { ...document.metadata, annotations: rest } } as Resource }
+  }
+}
+
+/** A folder that is not there yet is an empty one. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
   }
 }
 

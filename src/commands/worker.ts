@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { Command, Option } from 'commander'
+import { Registry } from 'prom-client'
+import { confluentLog } from '../kafka/confluent-log.ts'
+import { kinds } from '../kinds/index.ts'
+import { serveHttp } from '../observability/http.ts'
+import { createLogger } from '../observability/logger.ts'
+import { systemClock } from '../observability/system-clock.ts'
+import type { Contract } from '../worker/contract.ts'
+import type { Worker } from '../worker/runtime.ts'
+import { startWorker } from '../worker/worker.ts'
+import type { ListenAddress } from './listen-address.ts'
+import { parseListenAddress } from './listen-address.ts'
+import { DEFAULT_SECRETS_ROOT, readCredentials } from './worker-credentials.ts'
+
+interface Options {
+  readonly contract: string
+  readonly listen: ListenAddress
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+}
+
+/** `sluice worker`: what a worker pod runs, and what `sluice run` starts as child processes. Credentials are files below `SLUICE_SECRETS`. */
+export const workerCommand = (): Command =>
+  new Command('worker')
+    .description('Does the work that a contract describes, until SIGTERM. Operators write contracts and start workers; people seldom do.')
+    .option('--contract <file>', 'contract to work on', '/etc/sluice/contract/contract.json')
+    .addOption(
+      new Option('--listen <host:port>', 'address of /metrics, /livez, /readyz and /contract; port 0 takes a free one')
+        .argParser(parseListenAddress)
+        .default({ host: '::', port: 8080 }, ':8080'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'detail of the log')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .env('SLUICE_LOG_LEVEL'),
+    )
+    .action(work)
+
+/** Work that does not end within this time after the kernel said it had is stuck in the native client. */
+const EXIT_DEADLINE_MS = 5_000
+
+async function work(options: Options): Promise<void> {
+  const contract = await readContract(options.contract)
+  const settings = await readCredentials(contract.connection, process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT)
+  const instanceId = `${process.env.POD_NAME ?? hostname()}-${randomBytes(4).toString('hex')}`
+  const logger = createLogger({ level: options.logLevel, fields: { group: contract.group, generation: contract.generation, instanceId } })
+  const metrics = new Registry()
+  let worker: Worker | undefined
+  const server = await serveHttp(
+    {
+      metrics: { expose: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }) },
+      live: () => worker?.live() ?? true,
+      notReady: () => notReady(worker),
+      routes: {
+        '/contract': () => ({
+          generation: contract.generation,
+          group: contract.group,
+          resources: named(contract),
+          tasks: worker?.tasks() ?? [],
+        }),
+      },
+    },
+    options.listen,
+  )
+  try {
+    worker = await startWorker({
+      contract,
+      kinds: kinds.flatMap(kind => kind.worked ?? []),
+      log: confluentLog(settings, { clientId: `sluice-worker-${instanceId}` }),
+      clock: systemClock,
+      logger,
+      metrics,
+      instanceId,
+    })
+    stopWhenAsked(worker)
+    process.send?.({ type: 'listening', port: server.port })
+    const failure = await worker.ended
+    if (failure !== undefined) {
+      logger.error({ error: failure }, 'the worker gave up; the platform starts another')
+      process.exitCode = 1
+    }
+  } finally {
+    await server.close()
+    leave()
+  }
+}
+
+/** By signal, or because the process that started us is gone: a worker without an operator would never hear of a new contract. */
+function stopWhenAsked(worker: Worker): void {
+  const stop = (): void => {
+    void worker.stop()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
+  process.on('disconnect', stop)
+}
+
+function leave(): void {
+  if (process.connected) process.disconnect()
+  setTimeout(() => process.exit(), EXIT_DEADLINE_MS).unref()
+}
+
+function notReady(worker: Worker | undefined): readonly string[] {
+  if (worker === undefined) return ['starting']
+  const { ready, reasons } = worker.ready()
+  if (ready) return []
+  return reasons.length > 0 ? reasons : ['not ready']
+}
+
+const named = (contract: Contract) => contract.resources.map(({ kind, name }) => ({ kind, namespace: contract.namespace, name }))
+
+async function readContract(file: string): Promise<Contract> {
+  const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+  if (contract.version !== 1) throw new Error(`${file} is no contract of version 1: operator and worker must be of the same release`)
+  return contract as Contract
+}
