@@ -12,7 +12,7 @@ export function alerts(queue: DelayQueue, partitions: number): AlertGroup {
   const idle = queue.spec.workers?.replicas === 0
   const of = (metric: string): string => `${metric}{queue="${name}"}`
   return {
-    rules: [...delivery(name, of), ...records(name, of), ...(idle ? [] : [unowned(name, of, partitions)])],
+    rules: [...delivery(name, of), ...records(name, of), stopped(name), ...(idle ? [] : [unowned(name, of, partitions)])],
   }
 }
 
@@ -59,4 +59,14 @@ const unowned = (name: string, of: Series, partitions: number): AlertRule =>
     severity: 'critical',
     summary: `Partitions of delay queue ${name} have no worker`,
     description: `Only {{ $value }} of ${partitions} partitions of ${name} are served: workers are down, or a task was stopped to save data.`,
+  })
+
+/** The kernel's metric: it stops a task rather than lose or double records. */
+const stopped = (name: string): AlertRule =>
+  rule('SluiceDelayQueueTaskStopped', {
+    expr: `max by (partition, reason) (sluice_worker_task_stopped{kind="DelayQueue",name="${name}"}) > 0`,
+    for: '1m',
+    severity: 'critical',
+    summary: `A partition of delay queue ${name} was stopped to save data`,
+    description: `Partition {{ $labels.partition }} of ${name} was stopped ({{ $labels.reason }}): going on would lose or repeat messages. A human must look.`,
   })

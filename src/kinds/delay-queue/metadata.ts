@@ -21,5 +21,3 @@ export function readMetadata(metadata: string | undefined): {
   }
   return { journalFrom: 'earliest', far: {} }
 }
-
-export const journalFrom = (metadata: string | undefined): number | 'earliest' => readMetadata(metadata).journalFrom

@@ -18,7 +18,8 @@ export class Pace {
   }
 
   available(now: EpochMs): number {
-    return Math.floor(this.#level(now))
+    // The moment that nextAt names must be enough, whatever the rounding.
+    return Math.floor(this.#level(now) + 1e-6)
   }
 
   take(count: number, now: EpochMs): void {

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals'
 import { simulate } from '../../../test/support/delay-queue/simulation.ts'
 
 /** SLUICE_SEED=n runs one seed only; SLUICE_SEEDS=n runs that many instead of a few. */
-const only = process.env['SLUICE_SEED']
-const count = Number(process.env['SLUICE_SEEDS'] ?? 60)
+const only = process.env.SLUICE_SEED
+const count = Number(process.env.SLUICE_SEEDS ?? 60)
 const seeds = only === undefined ? Array.from({ length: count }, (_, seed) => seed) : [Number(only)]
 
 test.each([

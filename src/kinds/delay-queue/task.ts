@@ -6,21 +6,17 @@ import type { QueueConfig } from './config.ts'
 import { Ids } from './ids.ts'
 import type { Verdict } from './ids.ts'
 import { Intake } from './intake.ts'
-import { JournalPosition, decodeJournal, encodeJournal, journalEntries } from './journal.ts'
 import { HORIZON_MS, SHORTEST_HORIZON_MS, tierFor } from './ladder.ts'
-import { encodeMetadata, journalFrom, readMetadata } from './metadata.ts'
+import { Ledger } from './ledger.ts'
 import { gauges, observations } from './observed.ts'
 import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
-import { Position } from './position.ts'
 import { Settler } from './settler.ts'
 import { sourcesOf } from './source.ts'
 import type { DeadReason, Deed, Ending, Item, Source } from './source.ts'
 import { Targets } from './targets.ts'
 import { Line, Waiting } from './waiting.ts'
 
-/** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
-const TIDY_AFTER_MS = 30_000
 /** Below this much in memory, a task goes on reading its input whatever the rest of the worker holds. */
 const ALWAYS_READ_BYTES = 65_536
 const REFUSED_RETRY_MS = 5_000
@@ -28,19 +24,16 @@ const EXPIRED_IDS_AT_ONCE = 200
 
 /** One partition of a delay queue. README.md of this folder has the laws. */
 export class DelayTask implements Task {
-  readonly #config: QueueConfig
   readonly #name: string
   readonly #partition: number
   /** The input first. */
   readonly #sources: readonly [Source, ...Source[]]
   readonly #byTopic: ReadonlyMap<string, Source>
-  readonly #byRole: ReadonlyMap<string, Source>
   readonly #input: Source
   readonly #tiers: readonly Source[]
   readonly #tiersMs: readonly number[]
   readonly #ids: Ids
-  readonly #journal = new JournalPosition()
-  readonly #restored = new Map<string, { watermark: number; done: number[] }>()
+  readonly #ledger: Ledger
   readonly #intake: Intake
   readonly #waiting = new Waiting()
   /** Moves, cancels and fires, in the order in which they were read. */
@@ -56,19 +49,16 @@ export class DelayTask implements Task {
   #pressed = false
   /** Due messages wait for a source to be read further. */
   #barred = false
-  #tidyAt: EpochMs = Infinity
   #blockedUntil: EpochMs = 0
   #bytes = 0
   readonly held = new Set<string>()
 
   /** @param name `<namespace>/<name>` of the queue, for metrics. */
   constructor(config: QueueConfig, name: string, partition: number) {
-    this.#config = config
     this.#name = name
     this.#partition = partition
     this.#sources = sourcesOf(config)
     this.#byTopic = new Map(this.#sources.map(source => [source.topic, source]))
-    this.#byRole = new Map(this.#sources.map(source => [source.role, source]))
     this.#input = this.#sources[0]
     this.#tiers = this.#sources.filter(({ type }) => type === 'tier')
     this.#tiersMs = this.#tiers.map(({ delayMs }) => delayMs)
@@ -77,6 +67,7 @@ export class DelayTask implements Task {
     const targets = new Targets(config)
     this.#intake = new Intake(config, targets)
     this.#outgoing = new Outgoing(partition)
+    this.#ledger = new Ledger(config, partition, this.#sources, this.#ids, this.#outgoing)
     this.#settler = new Settler(config, partition, targets, this.#outgoing)
     this.#pace = new Pace(config.maxFireRate === undefined ? Infinity : config.maxFireRate / config.partitions)
   }
@@ -86,43 +77,15 @@ export class DelayTask implements Task {
   }
 
   restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'> {
-    return new Map([
-      [this.#config.topics.journal, journalFrom(committed.get(this.#input.topic)?.metadata)],
-      [this.#config.topics.ids, 'earliest'],
-    ])
+    return this.#ledger.restoreFrom(committed)
   }
 
   loadState(record: LogRecord): void {
-    if (record.topic === this.#config.topics.ids) {
-      this.#ids.load(record)
-      return
-    }
-    const entries = decodeJournal(record)
-    this.#journal.loaded(record.offset, record.timestampMs, entries)
-    for (const { role, watermark, done } of entries) {
-      const known = this.#restored.get(role)
-      if (known === undefined) this.#restored.set(role, { watermark, done: [...done] })
-      else {
-        known.watermark = watermark
-        for (const offset of done) known.done.push(offset)
-      }
-    }
+    this.#ledger.load(record)
   }
 
   started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-    this.#journal.restored(stateEnds.get(this.#config.topics.journal) ?? 0)
-    const { far } = readMetadata(committed.get(this.#input.topic)?.metadata)
-    for (const source of this.#sources) {
-      const known = this.#restored.get(source.role)
-      const commit = committed.get(source.topic)
-      // The group's offsets may have expired (a queue scaled to 0 for a week): the journal remembers them longer.
-      source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
-      source.committed = commit?.offset ?? -1
-      source.far = far[source.role] ?? 0
-      for (const offset of known?.done ?? []) source.position.restoreDone(offset)
-    }
-    this.#restored.clear()
-    return new Map(this.#sources.map(({ topic, position }) => [topic, position.watermark]))
+    return this.#ledger.started(committed, stateEnds)
   }
 
   accept(records: readonly LogRecord[], now: EpochMs): void {
@@ -163,8 +126,9 @@ export class DelayTask implements Task {
     this.#takeBad(batch, limit)
     for (const item of this.#drops) batch.end(item, item.dropped ?? 'cancelled')
     this.#expireIds(batch)
-    if (batch.empty && !this.#tidyUp(now)) return undefined
-    return this.#seal(batch)
+    if (batch.empty && !this.#ledger.untidy(now)) return undefined
+    this.#batch = batch
+    return this.#ledger.seal(batch)
   }
 
   committed(proposal: Proposal, now: EpochMs): readonly Observation[] {
@@ -173,16 +137,9 @@ export class DelayTask implements Task {
     this.#drops = this.#drops.filter(item => !item.gone)
     this.#work.trim(standsInLine)
     this.#bad.trim(standsInBad)
-    for (const [tier, change] of batch.far) tier.far += change
-    for (const [source, watermark] of batch.watermarks) {
-      source.position.settle()
-      source.committed = watermark
-    }
-    this.#journal.committed(now, batch.entries, this.#committedOf)
-    for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
+    this.#ledger.committed(batch, now)
     this.#pace.take(batch.delivered, batch.now)
     this.#batch = undefined
-    this.#tidyAt = Infinity
     this.#hold()
     return observations(batch, now, this.#name)
   }
@@ -201,7 +158,7 @@ export class DelayTask implements Task {
     const retryAt = this.#settler.retryAt
     const ready = this.#drops.length + this.#work.size + this.#bad.size > 0 ? retryAt : Infinity
     const due = this.#barred ? Infinity : Math.max(this.#waiting.firstDue(), this.#pace.nextAt(), retryAt)
-    const at = Math.max(Math.min(ready, due, this.#waiting.firstLeaving(), this.#tidyAt), this.#blockedUntil)
+    const at = Math.max(Math.min(ready, due, this.#waiting.firstLeaving(), this.#ledger.tidyAt), this.#blockedUntil)
     return at === Infinity ? undefined : at
   }
 
@@ -390,43 +347,6 @@ export class DelayTask implements Task {
     batch.expired = this.#ids.expired(batch.expiredBoundMs, EXPIRED_IDS_AT_ONCE)
   }
 
-  #tidyUp(now: EpochMs): boolean {
-    const moved = this.#sources.some(({ position, committed }) => position.watermark !== committed)
-    this.#tidyAt = moved ? Math.min(this.#tidyAt, now + TIDY_AFTER_MS) : Infinity
-    return now >= this.#tidyAt
-  }
-
-  #seal(batch: Batch): Proposal {
-    this.#batch = batch
-    const watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
-    batch.watermarks = watermarks
-    batch.entries = journalEntries(batch)
-    this.#writeIds(batch)
-    batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
-    const journal = this.#journal.from(role => this.#watermarkOf(watermarks, role))
-    const far = this.#tiers.map(tier => [tier.role, tier.far + (batch.far.get(tier) ?? 0)] as const)
-    const metadata = encodeMetadata(journal, far)
-    const offsets = [...watermarks]
-      .filter(([source, offset]) => source === this.#input || offset !== source.committed)
-      .map(([source, offset]) => ({
-        topic: source.topic,
-        partition: this.#partition,
-        offset,
-        metadata: source === this.#input ? metadata : '',
-      }))
-    return { outputs: batch.outputs, offsets, token: batch }
-  }
-
-  #writeIds(batch: Batch): void {
-    const { ids } = this.#config.topics
-    const expired = new Set(batch.expired.map(({ id }) => id))
-    for (const { id, writesId } of batch.ended) {
-      const value = writesId && id !== undefined && !expired.has(id) ? this.#ids.write(id, batch.number) : undefined
-      if (id !== undefined && value !== undefined) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), value), undefined)
-    }
-    for (const id of expired) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), null), undefined)
-  }
-
   /** The last proposal did not commit: everything in it is to be proposed again. */
   #retract(): void {
     const batch = this.#batch
@@ -456,13 +376,6 @@ export class DelayTask implements Task {
       else this.held.delete(source.topic)
     }
   }
-
-  #watermarkOf(watermarks: ReadonlyMap<Source, number>, role: string): number {
-    const source = this.#byRole.get(role)
-    return (source && watermarks.get(source)) ?? Infinity
-  }
-
-  readonly #committedOf = (role: string): number => this.#byRole.get(role)?.position.watermark ?? Infinity
 }
 
 const standsInLine = ({ gone, deed }: Item): boolean => !gone && (deed === 'move' || deed === 'cancel' || deed === 'fire')

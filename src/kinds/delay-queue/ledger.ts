@@ -1,0 +1,142 @@
+import type { EpochMs } from '../../api/resource.ts'
+import type { Commit, LogRecord, Proposal } from '../../worker/task.ts'
+import type { Batch } from './batch.ts'
+import type { QueueConfig } from './config.ts'
+import type { Ids } from './ids.ts'
+import { JournalPosition, decodeJournal, encodeJournal, journalEntries } from './journal.ts'
+import { encodeMetadata, readMetadata } from './metadata.ts'
+import type { Outgoing } from './outgoing.ts'
+import { Position } from './position.ts'
+import type { Source } from './source.ts'
+
+/** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
+const TIDY_AFTER_MS = 30_000
+
+/**
+ * What is durable of a task and how it gets back into memory: positions of the sources, the journal, the ids. Turns a batch into a proposal that
+ * holds all of it, so that outputs and books are one transaction.
+ */
+export class Ledger {
+  readonly #config: QueueConfig
+  readonly #partition: number
+  readonly #sources: readonly [Source, ...Source[]]
+  readonly #byRole: ReadonlyMap<string, Source>
+  readonly #ids: Ids
+  readonly #outgoing: Outgoing
+  readonly #journal = new JournalPosition()
+  readonly #restored = new Map<string, { watermark: number; readonly done: number[] }>()
+  #tidyAt: EpochMs = Infinity
+
+  constructor(config: QueueConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
+    this.#config = config
+    this.#partition = partition
+    this.#sources = sources
+    this.#byRole = new Map(sources.map(source => [source.role, source]))
+    this.#ids = ids
+    this.#outgoing = outgoing
+  }
+
+  /** When a position wants to be committed even without work. */
+  get tidyAt(): EpochMs {
+    return this.#tidyAt
+  }
+
+  restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'> {
+    const { journalFrom } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
+    return new Map([
+      [this.#config.topics.journal, journalFrom],
+      [this.#config.topics.ids, 'earliest'],
+    ])
+  }
+
+  load(record: LogRecord): void {
+    if (record.topic === this.#config.topics.ids) {
+      this.#ids.load(record)
+      return
+    }
+    const entries = decodeJournal(record)
+    this.#journal.loaded(record.offset, record.timestampMs, entries)
+    for (const { role, watermark, done } of entries) {
+      const known = this.#restored.get(role) ?? { watermark, done: [] }
+      this.#restored.set(role, known)
+      known.watermark = watermark
+      for (const offset of done) known.done.push(offset)
+    }
+  }
+
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+    this.#journal.restored(stateEnds.get(this.#config.topics.journal) ?? 0)
+    const { far } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
+    for (const source of this.#sources) {
+      const known = this.#restored.get(source.role)
+      const commit = committed.get(source.topic)
+      // The group's offsets may have expired (a queue scaled to 0 for a week): the journal remembers them longer.
+      source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
+      source.committed = commit?.offset ?? -1
+      source.far = far[source.role] ?? 0
+      for (const offset of known?.done ?? []) source.position.restoreDone(offset)
+    }
+    this.#restored.clear()
+    return new Map(this.#sources.map(({ topic, position }) => [topic, position.watermark]))
+  }
+
+  /** Whether positions have waited long enough to be committed for their own sake. */
+  untidy(now: EpochMs): boolean {
+    const moved = this.#sources.some(({ position, committed }) => position.watermark !== committed)
+    this.#tidyAt = moved ? Math.min(this.#tidyAt, now + TIDY_AFTER_MS) : Infinity
+    return now >= this.#tidyAt
+  }
+
+  /** Closes the batch: nothing of it may commit without the rest. */
+  seal(batch: Batch): Proposal {
+    batch.watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
+    batch.entries = journalEntries(batch)
+    this.#writeIds(batch)
+    batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
+    return { outputs: batch.outputs, offsets: this.#offsets(batch), token: batch }
+  }
+
+  /** Every transaction commits the input, moved or not: its offset carries the generation that fences a worker which lost the partition. */
+  #offsets(batch: Batch): readonly Commit[] {
+    const [input] = this.#sources
+    const far = this.#sources.map(tier => [tier.role, tier.far + (batch.far.get(tier) ?? 0)] as const)
+    const metadata = encodeMetadata(this.#journal.from(this.#watermarks(batch)), far)
+    return [...batch.watermarks]
+      .filter(([source, offset]) => source === input || offset !== source.committed)
+      .map(([source, offset]) => ({
+        topic: source.topic,
+        partition: this.#partition,
+        offset,
+        metadata: source === input ? metadata : '',
+      }))
+  }
+
+  committed(batch: Batch, now: EpochMs): void {
+    for (const [tier, change] of batch.far) tier.far += change
+    for (const [source, watermark] of batch.watermarks) {
+      source.position.settle()
+      source.committed = watermark
+    }
+    this.#journal.committed(now, batch.entries, this.#watermarks(batch))
+    for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
+    this.#tidyAt = Infinity
+  }
+
+  #writeIds(batch: Batch): void {
+    const { ids } = this.#config.topics
+    const expired = new Set(batch.expired.map(({ id }) => id))
+    for (const { id, writesId } of batch.ended) {
+      const value = writesId && id !== undefined && !expired.has(id) ? this.#ids.write(id, batch.number) : undefined
+      if (id !== undefined && value !== undefined) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), value), undefined)
+    }
+    for (const id of expired) batch.write(this.#outgoing.state(ids, Buffer.from(id, 'latin1'), null), undefined)
+  }
+
+  /** A role that is no source any more needs nothing of the journal. */
+  #watermarks(batch: Batch): (role: string) => number {
+    return role => {
+      const source = this.#byRole.get(role)
+      return (source && batch.watermarks.get(source)) ?? Infinity
+    }
+  }
+}
