@@ -74,6 +74,10 @@ describe('manifest', () => {
     )
   })
 
+  test('should keep a name from writing lines and colours of its own', () => {
+    expect(subjectOf({ kind: 'DelayQueue', namespace: 'default', name: 'a\n\u001b[31mb\u202ec' })).toBe('DelayQueue/a??[31mb?c')
+  })
+
   test('should cut names of novel length in messages', () => {
     expect(subjectOf({ kind: 'DelayQueue', namespace: 'shop', name: 'q'.repeat(10_000) })).toHaveLength('DelayQueue/shop/'.length + 83)
   })

@@ -1,4 +1,5 @@
 import { boolYaml11Tag, CORE_SCHEMA, load, mergeTag, YAMLException } from 'js-yaml'
+import { shown } from './shown.ts'
 
 /** One document of a manifest, of whatever group. Namespace `default` where it names none, as kubectl has it. */
 export interface ManifestDocument {
@@ -145,7 +146,7 @@ function readValue(file: string, line: number, value: unknown): Manifest {
   const { name, namespace = 'default' } = metadata
   const missing = missingText({ apiVersion, kind, 'metadata.name': name, 'metadata.namespace': namespace })
   if (missing !== undefined) {
-    const subject = typeof kind === 'string' ? { subject: typeof name === 'string' ? `${kind}/${short(name)}` : kind } : {}
+    const subject = typeof kind === 'string' ? { subject: typeof name === 'string' ? `${shown(kind)}/${shown(name)}` : shown(kind) } : {}
     return failed(file, line, missing.message, { field: missing.field, ...subject })
   }
   const document = { file, line, object: value, apiVersion, kind, namespace, name } as ManifestDocument
@@ -159,9 +160,6 @@ function missingText(values: Fields): { readonly field: string; readonly message
   return { field, message: value === undefined || value === null || value === '' ? 'is required' : 'must be text: put it in quotes' }
 }
 
-/** Names in messages: somebody may have pasted a novel. */
-const short = (name: string): string => (name.length > 80 ? `${name.slice(0, 80)}...` : name)
-
 /** `Kind/name`, with the namespace where it is not the default one. */
 export const subjectOf = ({ kind, namespace, name }: Pick<ManifestDocument, 'kind' | 'namespace' | 'name'>): string =>
-  namespace === 'default' ? `${kind}/${short(name)}` : `${kind}/${namespace}/${short(name)}`
+  namespace === 'default' ? `${shown(kind)}/${shown(name)}` : `${shown(kind)}/${shown(namespace)}/${shown(name)}`

@@ -4,6 +4,7 @@ import { testRe2 } from './cel.ts'
 import { complaint } from './complaints.ts'
 import { childSchema } from './json-schema.ts'
 import type { JsonSchema } from './json-schema.ts'
+import { shown } from './shown.ts'
 import type { Violation } from './validation.ts'
 
 // RE2 for patterns too: a file of a stranger must not be able to keep the validator busy.
@@ -52,7 +53,7 @@ function fieldOf(error: ErrorObject, value: unknown): string {
   let node = value
   let path = ''
   for (const step of missing === undefined ? steps : [...steps, missing]) {
-    path += Array.isArray(node) ? `[${step}]` : path === '' ? step : `.${step}`
+    path += Array.isArray(node) ? `[${step}]` : `${path === '' ? '' : '.'}${shown(step)}`
     node = (node as Readonly<Record<string, unknown>> | undefined)?.[step]
   }
   return path
