@@ -17,7 +17,12 @@ export interface Contract {
 /** Credentials are files below the secrets root (`SLUICE_SECRETS`, default /etc/sluice/secrets): never values. */
 export interface ContractConnection {
   readonly bootstrapServers: readonly string[]
-  readonly tls?: { readonly caFile?: string; readonly certificateFile?: string; readonly keyFile?: string; readonly insecureSkipVerify?: boolean }
+  readonly tls?: {
+    readonly caFile?: string
+    readonly certificateFile?: string
+    readonly keyFile?: string
+    readonly insecureSkipVerify?: boolean
+  }
   readonly sasl?:
     | { readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; readonly usernameFile: string; readonly passwordFile: string }
     | {

@@ -1,0 +1,44 @@
+import type { KafkaLog } from '../kafka/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { WorkerMetrics } from './metrics.ts'
+
+const TIMEOUT_MS = 10_000
+
+/** Ends what a predecessor may have left open, by taking its transactional id for a moment: 0.5 s instead of the 20 s of a timeout. */
+export class Fencing {
+  readonly #log: KafkaLog
+  readonly #own: string
+  readonly #metrics: WorkerMetrics
+  readonly #logger: Logger
+  readonly #running = new Map<string, Promise<void>>()
+
+  constructor(log: KafkaLog, ownId: string, metrics: WorkerMetrics, logger: Logger) {
+    this.#log = log
+    this.#own = ownId
+    this.#metrics = metrics
+    this.#logger = logger
+  }
+
+  /** Our own earlier session was fenced when this one initialised its producer. A wave of partitions of one dead worker shares one call. */
+  async fence(transactionalId: string): Promise<void> {
+    if (transactionalId === this.#own) return
+    const running = this.#running.get(transactionalId) ?? this.#fence(transactionalId)
+    this.#running.set(transactionalId, running)
+    try {
+      await running
+    } finally {
+      this.#running.delete(transactionalId)
+    }
+  }
+
+  async #fence(transactionalId: string): Promise<void> {
+    const producer = await this.#log.producer({ transactionalId, transactionTimeoutMs: TIMEOUT_MS })
+    try {
+      await producer.initTransactions(TIMEOUT_MS)
+    } finally {
+      await producer.close()
+    }
+    this.#metrics.fences.inc()
+    this.#logger.info({ transactionalId }, 'fenced a predecessor that did not release its partitions')
+  }
+}

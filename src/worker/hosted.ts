@@ -1,0 +1,89 @@
+import type { Commit, TopicPartition } from '../kafka/log.ts'
+import type { Task, TaskFamily } from './task.ts'
+import type { TaskStatus } from './runtime.ts'
+
+/** Outputs of one transaction: enough for 50,000 records/s, small enough that a commit stays below 30 ms. */
+export const BATCH_LIMIT = 1000
+
+/** Why a task was stopped: it stays owned and untouched until someone looks, since going on would lose or double records. */
+export type StopReason = 'OffsetOutOfRange' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'
+
+/** A task and what the kernel knows of it. The one mutable record per owned partition. */
+export class Hosted {
+  readonly family: TaskFamily
+  readonly partition: number
+  #task: Task
+  state: 'restoring' | 'running' | 'stopped' = 'restoring'
+  reason: StopReason | undefined
+  /** What it waits for while restoring, or why it was stopped. */
+  message = 'waiting to be restored'
+  /** Being given up: no new work. */
+  leaving = false
+  /** Given up already, as far as the group is concerned: offsets must not be written any more. */
+  lost = false
+  /** Written under our transactional id. Per source, as the task wrote it. */
+  claimed = false
+  committed: ReadonlyMap<string, Commit> = new Map()
+  /** Next offset wanted per source. */
+  readonly next = new Map<string, number>()
+  /** Sources taken from the reader, with the monotonic time. */
+  readonly paused = new Map<string, number>()
+  /** Outputs at once; halved to find a record that brokers refuse. */
+  limit = BATCH_LIMIT
+  /** In a transaction of its own, for the same purpose. */
+  alone = false
+
+  constructor(family: TaskFamily, partition: number) {
+    this.family = family
+    this.partition = partition
+    this.#task = family.create(partition)
+  }
+
+  get task(): Task {
+    return this.#task
+  }
+
+  /** A restore that begins again must not find half of the last one. */
+  renew(): void {
+    this.#task = this.family.create(this.partition)
+    this.next.clear()
+    this.paused.clear()
+  }
+
+  get active(): boolean {
+    return this.state === 'running' && !this.leaving
+  }
+
+  get name(): string {
+    const { kind, namespace, name } = this.family.resource
+    return `${kind}/${namespace}/${name}[${this.partition}]`
+  }
+
+  sources(): readonly TopicPartition[] {
+    return this.family.sources.map(topic => ({ topic, partition: this.partition }))
+  }
+
+  states(): readonly TopicPartition[] {
+    return this.family.states.map(topic => ({ topic, partition: this.partition }))
+  }
+
+  stop(reason: StopReason, message: string): void {
+    this.state = 'stopped'
+    this.reason = reason
+    this.message = message
+  }
+
+  status(): TaskStatus {
+    const { kind, namespace, name } = this.family.resource
+    const { partition, state, reason, message } = this
+    return {
+      kind,
+      namespace,
+      name,
+      partition,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(state === 'running' ? {} : { message }),
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Commit } from '../kafka/log.ts'
+
+/** Kafka's default `offset.metadata.max.bytes`. */
+const MAX_BYTES = 4096
+
+/** What stands beside every committed offset: who wrote it, whether it let go of the partition, and the task's own note. */
+export interface Ownership {
+  readonly transactionalId: string
+  /** The writer gave the partition up in order: nothing of it can be open. */
+  readonly released: boolean
+  readonly task: string
+}
+
+/** @throws when the task's part does not fit into the 4,096 bytes that brokers accept. */
+export function encodeOwnership({ transactionalId, released, task }: Ownership): string {
+  const text = JSON.stringify({ t: transactionalId, ...(released ? { r: 1 } : {}), m: task })
+  const bytes = Buffer.byteLength(text)
+  if (bytes > MAX_BYTES) throw new Error(`commit metadata of ${bytes} bytes: brokers accept ${MAX_BYTES}`)
+  return text
+}
+
+/** Offsets that someone moved by hand carry no metadata, or another's: no owner, and nothing for the task. */
+export function decodeOwnership(metadata: string): Ownership | undefined {
+  try {
+    const { t, r, m } = JSON.parse(metadata) as { t?: unknown; r?: unknown; m?: unknown }
+    return typeof t === 'string' && typeof m === 'string' ? { transactionalId: t, released: r === 1, task: m } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The commit as the task wrote it. */
+export const unwrapped = (commit: Commit): Commit => ({ ...commit, metadata: decodeOwnership(commit.metadata)?.task ?? '' })

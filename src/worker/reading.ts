@@ -1,0 +1,203 @@
+import type { Clock } from '../api/clock.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { LogReader, LogRecord, ReadBatch, TopicPartition } from '../kafka/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Doorbell } from './doorbell.ts'
+import type { Hosted, StopReason } from './hosted.ts'
+import type { Memory } from './memory.ts'
+import type { WorkerMetrics } from './metrics.ts'
+import { Restores } from './restores.ts'
+
+const POLL_RECORDS = 1000
+const POLL_WAIT_MS = 20
+/** How old the knowledge that nothing is unread may become: tasks that wait for it fire that much later. */
+const PROOF_INTERVAL_MS = 200
+/** A source that is held flaps less when it rests this long. */
+const REST_MS = 20
+
+export interface ReadingOptions {
+  readonly reader: LogReader
+  readonly tasks: () => readonly Hosted[]
+  readonly memory: Memory
+  readonly bell: Doorbell
+  readonly clock: Clock
+  readonly metrics: WorkerMetrics
+  readonly logger: Logger
+  readonly failed: (error: Error) => void
+}
+
+const key = (topic: string, partition: number): string => `${topic}/${partition}`
+
+/** The one reader of a worker: sources to running tasks, states to restoring ones. */
+export class Reading {
+  readonly #with: ReadingOptions
+  readonly #sources = new Map<string, Hosted>()
+  readonly #restores: Restores
+  #stopping = false
+  #loop: Promise<void> = Promise.resolve()
+  #proving = false
+  #provenAt = 0
+
+  constructor(options: ReadingOptions) {
+    this.#with = options
+    this.#restores = new Restores(options.reader, options.clock)
+  }
+
+  start(): void {
+    this.#loop = this.#run().catch((error: unknown) => {
+      this.#with.failed(error instanceof Error ? error : new Error(String(error)))
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#loop
+  }
+
+  /** Reads each state topic of the task from its start to its end; rejects when it stalls. */
+  restore(hosted: Hosted, starts: ReadonlyMap<string, number>, ends: ReadonlyMap<string, number>): Promise<void> {
+    return this.#restores.begin(hosted, starts, ends)
+  }
+
+  /** From now on the task is given its sources. */
+  async open(hosted: Hosted, starts: ReadonlyMap<string, number>): Promise<void> {
+    const { partition } = hosted
+    for (const [topic, offset] of starts) {
+      hosted.next.set(topic, offset)
+      this.#sources.set(key(topic, partition), hosted)
+    }
+    await this.#with.reader.assign([...starts].map(([topic, offset]) => ({ topic, partition, offset })))
+    this.#hold(hosted)
+  }
+
+  /** From now on the task is given nothing. */
+  async close(hosted: Hosted): Promise<void> {
+    this.#restores.end(hosted)
+    const open = hosted.sources().filter(({ topic, partition }) => this.#sources.delete(key(topic, partition)))
+    await this.#with.reader.unassign(open)
+    this.#with.bell.ring()
+  }
+
+  /** Reads on or not, as the tasks say; to be called when they may have changed their mind. */
+  adjust(hosted: Hosted): void {
+    if (this.#with.memory.balance()) for (const each of this.#with.tasks()) this.#hold(each)
+    else this.#hold(hosted)
+  }
+
+  async stopTask(hosted: Hosted, reason: StopReason, message: string): Promise<void> {
+    if (hosted.state === 'stopped') return
+    hosted.stop(reason, message)
+    this.#with.logger.error({ task: hosted.name, reason }, message)
+    await this.close(hosted)
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      const batch = await this.#with.reader.poll(POLL_RECORDS, POLL_WAIT_MS)
+      this.#deliver(batch.records)
+      for (const { topic, partition, offset } of batch.ends) this.#reached(topic, partition, offset)
+      for (const stopped of batch.stopped) await this.#halted(stopped)
+      this.#restores.progress()
+      if (batch.records.length > 0) {
+        this.#with.metrics.recordsRead.inc({}, batch.records.length)
+        this.#with.memory.balance()
+        this.#with.bell.ring()
+      }
+      for (const hosted of this.#with.tasks()) this.#hold(hosted)
+      this.#prove()
+    }
+  }
+
+  /** Records come in runs of one partition. */
+  #deliver(records: ReadBatch['records']): void {
+    let from = 0
+    for (let to = 1; to <= records.length; to += 1) {
+      const first = records[from]
+      const last = records[to - 1]
+      const next = records[to]
+      if (first === undefined || last === undefined) return
+      if (next?.partition === first.partition && next.topic === first.topic) continue
+      this.#accept(first, last, from === 0 && to === records.length ? records : records.slice(from, to))
+      from = to
+    }
+  }
+
+  #accept({ topic, partition }: TopicPartition, last: LogRecord, records: readonly LogRecord[]): void {
+    const hosted = this.#sources.get(key(topic, partition))
+    if (hosted === undefined) this.#restores.load(topic, partition, records)
+    else if (hosted.active) {
+      try {
+        hosted.task.accept(records, this.#with.clock.now())
+        hosted.next.set(topic, last.offset + 1)
+      } catch (error) {
+        this.fault(hosted, error)
+      }
+    }
+  }
+
+  /** A task that throws is a defect: what it holds in memory is not to be trusted, what is committed is. */
+  fault(hosted: Hosted, error: unknown): void {
+    this.#with.logger.error({ task: hosted.name, error }, 'a task failed')
+    void this.stopTask(hosted, 'TaskFailed', `the task failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+
+  #reached(topic: string, partition: number, offset: number): void {
+    const hosted = this.#sources.get(key(topic, partition))
+    if (hosted !== undefined && offset > (hosted.next.get(topic) ?? 0)) hosted.next.set(topic, offset)
+  }
+
+  async #halted({ topic, partition, error }: ReadBatch['stopped'][number]): Promise<void> {
+    const hosted = this.#sources.get(key(topic, partition)) ?? this.#restores.ownerOf(topic, partition)
+    if (hosted === undefined) return
+    if (error.code === 'OffsetOutOfRange') await this.stopTask(hosted, error.code, error.message)
+    // A topic may be unknown for a moment, to a broker that has just started: the reader goes on by itself.
+    else this.#with.logger.warn({ task: hosted.name, topic, partition, code: error.code }, error.message)
+  }
+
+  #hold(hosted: Hosted): void {
+    if (!hosted.active) return
+    const { partition, paused, task, next } = hosted
+    const now = this.#with.clock.monotonicMs()
+    for (const topic of task.held) {
+      if (paused.has(topic) || !this.#sources.has(key(topic, partition))) continue
+      paused.set(topic, now)
+      this.#with.reader.pause([{ topic, partition }])
+    }
+    for (const [topic, since] of paused) {
+      if (task.held.has(topic) || now - since < REST_MS) continue
+      paused.delete(topic)
+      void this.#with.reader.resume([{ topic, partition, offset: next.get(topic) ?? 0 }])
+    }
+  }
+
+  /** Silence says nothing by itself: ask for the ends, and tell each task whose source was read that far, as of before the question. */
+  #prove(): void {
+    const { clock } = this.#with
+    if (this.#proving || this.#sources.size === 0 || clock.monotonicMs() - this.#provenAt < PROOF_INTERVAL_MS) return
+    this.#proving = true
+    void this.#proveNow().finally(() => {
+      this.#proving = false
+      this.#provenAt = clock.monotonicMs()
+    })
+  }
+
+  async #proveNow(): Promise<void> {
+    const { reader, clock, bell, logger } = this.#with
+    const asOf = clock.now()
+    const asked = [...this.#sources.values()]
+      .filter((hosted, index, all) => all.indexOf(hosted) === index)
+      .flatMap(hosted => hosted.sources().map(source => ({ hosted, source })))
+    try {
+      const answers = await reader.watermarks(asked.map(({ source }) => source))
+      asked.forEach(({ hosted, source: { topic, partition } }, index) => {
+        const answer = answers[index]
+        const next = hosted.next.get(topic)
+        if (answer === undefined || answer instanceof KafkaError || next === undefined || next < answer.high) return
+        if (hosted.active && this.#sources.get(key(topic, partition)) === hosted) hosted.task.caughtUp(topic, next, asOf)
+      })
+      bell.ring()
+    } catch (error) {
+      logger.debug({ error }, 'no broker answered for the ends of the sources')
+    }
+  }
+}

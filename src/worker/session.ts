@@ -1,0 +1,148 @@
+import type { KafkaLog, GroupConsumer, LogReader, TransactionalProducer } from '../kafka/log.ts'
+import type { Clock } from '../api/clock.ts'
+import type { Logger } from '../observability/logger.ts'
+import { Doorbell } from './doorbell.ts'
+import { Fencing } from './fencing.ts'
+import type { Hosted } from './hosted.ts'
+import { Memory } from './memory.ts'
+import type { WorkerMetrics } from './metrics.ts'
+import { Ownership } from './ownership.ts'
+import { Reading } from './reading.ts'
+import { TopicRouting } from './routing.ts'
+import { takeOver } from './takeover.ts'
+import type { TaskFamily } from './task.ts'
+import { Transactions } from './transactions.ts'
+
+const SESSION_TIMEOUT_MS = 6000
+const TRANSACTION_TIMEOUT_MS = 10_000
+const INIT_TIMEOUT_MS = 30_000
+
+export interface SessionOptions {
+  readonly group: string
+  readonly transactionalId: string
+  readonly families: readonly TaskFamily[]
+  readonly memoryBudgetBytes: number
+  readonly log: KafkaLog
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: WorkerMetrics
+}
+
+/**
+ * One membership in the group with its producer, reader and tasks. Whatever goes wrong beyond an aborted transaction ends the session as a whole: the
+ * next one begins with nothing in memory and reads what was committed.
+ */
+export class Session {
+  readonly #options: SessionOptions
+  readonly #failure = Promise.withResolvers<Error>()
+  #over = false
+  #producer: TransactionalProducer | undefined
+  #reader: LogReader | undefined
+  #member: GroupConsumer | undefined
+  readonly #membership = Promise.withResolvers<GroupConsumer>()
+  #transactions: Transactions | undefined
+  #reading: Reading | undefined
+  #ownership: Ownership | undefined
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the session has to be replaced. */
+  get failed(): Promise<Error> {
+    return this.#failure.promise
+  }
+
+  tasks(): readonly Hosted[] {
+    return this.#ownership?.tasks() ?? []
+  }
+
+  get joined(): boolean {
+    return this.#ownership?.joined === true && !this.#over
+  }
+
+  async start(): Promise<void> {
+    const { log, transactionalId, group, families } = this.#options
+    // The producer first: it is the one that learns why a cluster cannot be reached, and it fences our own earlier session.
+    const producer = await log.producer({ transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS })
+    this.#producer = producer
+    await producer.initTransactions(INIT_TIMEOUT_MS)
+    const reader = await log.reader()
+    this.#reader = reader
+    const { reading, transactions, ownership } = this.#assemble(producer, reader)
+    reading.start()
+    this.#loop = transactions.run()
+    this.#member = await log.groupConsumer({
+      groupId: group,
+      topics: families.map(({ input }) => input),
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      assigned: partitions => {
+        ownership.assigned(partitions)
+        return Promise.resolve()
+      },
+      revoked: (partitions, lost) => ownership.revoked(partitions, lost),
+      failed: this.#fail,
+    })
+    this.#membership.resolve(this.#member)
+  }
+
+  /** In order: finish the open transaction, release and leave, close. Rejects when a client did not let go. */
+  async stop(): Promise<void> {
+    await this.#transactions?.stop()
+    await this.#loop
+    await this.#member?.close()
+    this.#over = true
+    await this.#reading?.stop()
+    await Promise.all([this.#producer?.close(), this.#reader?.close()])
+  }
+
+  readonly #fail = (error: Error): void => {
+    this.#over = true
+    this.#transactions?.abandon()
+    this.#failure.resolve(error)
+  }
+
+  #assemble(producer: TransactionalProducer, reader: LogReader): { reading: Reading; transactions: Transactions; ownership: Ownership } {
+    const { clock, logger, metrics, families, log, transactionalId, memoryBudgetBytes } = this.#options
+    const tasks = (): readonly Hosted[] => this.tasks()
+    const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
+    const { bell } = shared
+    const reading = new Reading({ ...shared, reader, memory: new Memory(memoryBudgetBytes, tasks) })
+    const routing = new TopicRouting(producer, clock, () => {
+      bell.ring()
+    })
+    const transactions = new Transactions({
+      ...shared,
+      producer,
+      transactionalId,
+      routing,
+      member: this.#memberNow,
+      advanced: hosted => {
+        reading.adjust(hosted)
+      },
+      stop: (hosted, error) => {
+        reading.fault(hosted, error)
+      },
+    })
+    const fencing = new Fencing(log, transactionalId, metrics, logger)
+    const ended = (): boolean => this.#over
+    const takingOver = { ...shared, reader, reading, transactions, fencing, member: this.#memberNow, ended }
+    const ownership = new Ownership({
+      ...shared,
+      families,
+      reading,
+      transactions,
+      takeOver: hosted => this.#membership.promise.then(() => takeOver(hosted, takingOver)),
+    })
+    this.#reading = reading
+    this.#transactions = transactions
+    this.#ownership = ownership
+    return { reading, transactions, ownership }
+  }
+
+  readonly #memberNow = (): GroupConsumer => {
+    if (this.#member === undefined) throw new Error('the group has not been joined')
+    return this.#member
+  }
+}

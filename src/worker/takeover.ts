@@ -1,0 +1,171 @@
+import type { Clock } from '../api/clock.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { Commit, GroupConsumer, LogReader, TopicPartition, Watermarks } from '../kafka/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Fencing } from './fencing.ts'
+import type { Hosted, StopReason } from './hosted.ts'
+import { decodeOwnership, unwrapped } from './metadata.ts'
+import type { WorkerMetrics } from './metrics.ts'
+import type { Reading } from './reading.ts'
+import type { Transactions } from './transactions.ts'
+
+const STABLE_TIMEOUT_MS = 5000
+const RETRY_MS = 500
+
+export interface TakeoverOptions {
+  readonly member: () => GroupConsumer
+  readonly reader: LogReader
+  readonly reading: Reading
+  readonly transactions: Transactions
+  readonly fencing: Fencing
+  readonly clock: Clock
+  readonly metrics: WorkerMetrics
+  readonly logger: Logger
+  /** The session is over: nothing here is worth another try. */
+  readonly ended: () => boolean
+}
+
+/** The partition is being given up while it is taken over. */
+class Leaving extends Error {}
+
+/** Going on would lose or double records. */
+class Impossible extends Error {
+  readonly reason: StopReason
+  constructor(reason: StopReason, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/**
+ * Makes an assigned partition ours: the order of these steps is what keeps records from being lost or doubled (README, law 3). Never rejects; the task
+ * runs, is stopped with a reason, or is being given up.
+ */
+export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promise<void> {
+  const { clock, logger, metrics, reading, ended } = options
+  const beganMs = clock.monotonicMs()
+  for (;;) {
+    try {
+      await steps(hosted, options)
+      metrics.restoreSeconds.observe((clock.monotonicMs() - beganMs) / 1000)
+      logger.info({ task: hosted.name, tookMs: Math.round(clock.monotonicMs() - beganMs) }, 'took over a partition')
+      return
+    } catch (error) {
+      if (error instanceof Leaving || hosted.leaving || ended()) return
+      if (!(error instanceof KafkaError) || (!error.retriable && error.code !== 'UnknownTopic')) {
+        const reason = error instanceof Impossible ? error.reason : 'TaskFailed'
+        await reading.stopTask(hosted, reason, error instanceof Error ? error.message : String(error))
+        return
+      }
+      if (hosted.message !== error.message) logger.warn({ task: hosted.name, code: error.code }, error.message)
+      hosted.message = error.message
+      hosted.renew()
+      await clock.sleep(RETRY_MS)
+    }
+  }
+}
+
+async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
+  const { clock, reading, reader, transactions } = options
+  await fencePredecessors(hosted, options)
+  const committed = await stableOffsets(hosted, options)
+  const ends = await stateEnds(hosted, reader)
+  check(hosted)
+  await reading.restore(hosted, startsOf(hosted, committed, ends), highs(ends))
+  check(hosted)
+  const starts = hosted.task.started(committed, highs(ends), clock.now())
+  await checkRange(hosted, starts, reader)
+  const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
+  check(hosted)
+  await transactions.writeOffsets(claim, false)
+  hosted.committed = new Map(claim.map(commit => [commit.topic, commit]))
+  hosted.claimed = true
+  check(hosted)
+  hosted.state = 'running'
+  await reading.open(hosted, starts)
+}
+
+function check(hosted: Hosted): void {
+  if (hosted.leaving) throw new Leaving()
+}
+
+/** An owner that did not let go may have a transaction open that commits offsets and outputs of this partition: end it now, not in 20 s. */
+async function fencePredecessors(hosted: Hosted, { member, fencing }: TakeoverOptions): Promise<void> {
+  const commits = await Promise.all(hosted.sources().map(source => member().committedNow(source)))
+  const owners = commits.map(commit => (commit === undefined ? undefined : decodeOwnership(commit.metadata)))
+  const open = owners.flatMap(owner => (owner === undefined || owner.released ? [] : [owner.transactionalId]))
+  check(hosted)
+  await Promise.all([...new Set(open)].map(id => fencing.fence(id)))
+}
+
+async function stableOffsets(hosted: Hosted, { member }: TakeoverOptions): Promise<ReadonlyMap<string, Commit>> {
+  const committed = new Map<string, Commit>()
+  for (const source of hosted.sources()) {
+    check(hosted)
+    // One by one: a single unstable partition blocks the answer for all.
+    const commit = await member().committed(source, { timeoutMs: STABLE_TIMEOUT_MS })
+    if (commit !== undefined) committed.set(source.topic, unwrapped(commit))
+  }
+  return committed
+}
+
+/** After the fencing: a transaction that committed late lies below these ends. */
+const stateEnds = (hosted: Hosted, reader: LogReader): Promise<ReadonlyMap<string, Watermarks>> => watermarksOf(hosted.states(), reader)
+
+async function watermarksOf(partitions: readonly TopicPartition[], reader: LogReader): Promise<ReadonlyMap<string, Watermarks>> {
+  const answers = await reader.watermarks(partitions)
+  const found = new Map<string, Watermarks>()
+  partitions.forEach(({ topic }, index) => {
+    const answer = answers[index]
+    if (answer instanceof KafkaError) throw answer
+    if (answer !== undefined) found.set(topic, answer)
+  })
+  return found
+}
+
+const highs = (watermarks: ReadonlyMap<string, Watermarks>): ReadonlyMap<string, number> =>
+  new Map([...watermarks].map(([topic, { high }]) => [topic, high]))
+
+function startsOf(
+  hosted: Hosted,
+  committed: ReadonlyMap<string, Commit>,
+  ends: ReadonlyMap<string, Watermarks>,
+): ReadonlyMap<string, number> {
+  const starts = new Map<string, number>()
+  const wanted = hosted.task.restoreFrom(committed)
+  for (const [topic, { low, high }] of ends) {
+    const from = wanted.get(topic) ?? 'earliest'
+    if (from !== 'earliest' && from > high) {
+      const message = `${topic}[${hosted.partition}] ends at ${high}, but the last commit knew it up to ${from}: was the topic deleted and created again? Restore it, or reset the offsets of this group`
+      throw new Impossible('OffsetOutOfRange', message)
+    }
+    // What retention removed of a state topic is older than anything that can still be pending (the kind sizes it so).
+    starts.set(topic, from === 'earliest' ? low : Math.max(from, low))
+  }
+  return starts
+}
+
+/** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
+async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, reader: LogReader): Promise<void> {
+  const { partition } = hosted
+  const found = await watermarksOf(
+    [...starts.keys()].map(topic => ({ topic, partition })),
+    reader,
+  )
+  for (const [topic, { low, high }] of found) {
+    const start = starts.get(topic) ?? 0
+    const next = `To go on without them, stop the workers and move the group's offset of ${topic}[${partition}]`
+    if (start < low) {
+      throw new Impossible(
+        'OffsetOutOfRange',
+        `${topic}[${partition}] was read up to ${start}, but its log starts at ${low}: ${low - start} offsets were deleted unread. ${next}`,
+      )
+    }
+    if (start > high) {
+      throw new Impossible(
+        'OffsetOutOfRange',
+        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${next}`,
+      )
+    }
+  }
+}

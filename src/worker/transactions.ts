@@ -1,0 +1,250 @@
+import type { Clock } from '../api/clock.ts'
+import { KafkaError } from '../kafka/errors.ts'
+import type { Commit, GroupConsumer, OutgoingRecord, TransactionalProducer } from '../kafka/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Doorbell } from './doorbell.ts'
+import { BATCH_LIMIT } from './hosted.ts'
+import type { Hosted } from './hosted.ts'
+import { encodeOwnership } from './metadata.ts'
+import type { WorkerMetrics } from './metrics.ts'
+import { blame } from './refusals.ts'
+import type { Entry } from './refusals.ts'
+import type { Routing } from './task.ts'
+
+const OFFSETS_TIMEOUT_MS = 10_000
+const COMMIT_TIMEOUT_MS = 15_000
+const ABORT_TIMEOUT_MS = 10_000
+const LONGEST_SLEEP_MS = 60_000
+/** A task that says it may have something, and has not (a target's partitions are being asked): not so soon again. */
+const NOTHING_DUE_MS = 5
+const LONGEST_BACKOFF_MS = 1000
+/** Transactions that fail for so long on end are not a hiccup: start the session anew. */
+const FAILING_FOR_MS = 60_000
+
+export interface TransactionsOptions {
+  readonly producer: TransactionalProducer
+  readonly transactionalId: string
+  readonly member: () => GroupConsumer
+  readonly tasks: () => readonly Hosted[]
+  readonly routing: Routing
+  readonly bell: Doorbell
+  readonly clock: Clock
+  readonly metrics: WorkerMetrics
+  readonly logger: Logger
+  /** The task advanced: what it holds or wants to read may have changed. */
+  readonly advanced: (hosted: Hosted) => void
+  readonly stop: (hosted: Hosted, error: unknown) => void
+  /** The producer is of no more use, or the outcome of a transaction is unknown: nothing of this session may go on. */
+  readonly failed: (error: Error) => void
+}
+
+/** undefined: committed. Otherwise nothing happened, and the same may be tried again. */
+type Outcome = KafkaError | undefined
+
+/**
+ * The one writer of a worker. Work of all tasks that is ready goes into one transaction; while it commits, tasks accept records, so the next one is
+ * larger under load and a lone record commits at once.
+ */
+export class Transactions {
+  readonly #with: TransactionsOptions
+  #tail: Promise<unknown> = Promise.resolve()
+  #turn = 0
+  #stopping = false
+  #broken = false
+  #failures = 0
+  #failingSince = 0
+
+  constructor(options: TransactionsOptions) {
+    this.#with = options
+  }
+
+  /** Resolves after `stop`, or when the session failed. */
+  async run(): Promise<void> {
+    try {
+      while (!this.#stopping && !this.#broken) {
+        const outcome = await this.#exclusive(() => this.#next())
+        if (outcome === 'idle') await this.#with.bell.wait(this.#idleMs())
+        else if (outcome === undefined) this.#failures = 0
+        else await this.#backOff(outcome)
+      }
+    } catch (error) {
+      this.#with.failed(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** No further work is taken; resolves when the transaction in flight is settled. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#with.bell.ring()
+    await this.#tail
+  }
+
+  /** Nothing is written any more: offsets of a partition that is no longer ours would pass under a later generation. */
+  abandon(): void {
+    this.#broken = true
+    this.#with.bell.ring()
+  }
+
+  /** Resolves when everything that was begun before is settled. */
+  async settled(): Promise<void> {
+    await this.#tail
+  }
+
+  /** Writes offsets alone: a claim or a release. Rejects when it did not happen. */
+  async writeOffsets(offsets: readonly Commit[], released: boolean): Promise<void> {
+    const error = await this.#exclusive(() => this.#transact([], this.#owned(offsets, released)))
+    if (error !== undefined) throw error
+  }
+
+  #ended(): boolean {
+    return this.#broken
+  }
+
+  #exclusive<Answer>(action: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.#tail.then(action)
+    this.#tail = answer.catch(() => undefined)
+    return answer
+  }
+
+  async #next(): Promise<Outcome | 'idle'> {
+    if (this.#stopping || this.#broken) return 'idle'
+    const entries = this.#gather()
+    if (entries.length === 0) return 'idle'
+    const error = await this.#transact(
+      entries,
+      entries.flatMap(entry => entry.offsets),
+    )
+    if (error === undefined) for (const entry of entries) this.#advance(entry)
+    else blame(entries, this.#with.producer.refusals(), this.#with.logger)
+    return error
+  }
+
+  #gather(): readonly Entry[] {
+    const hosted = this.#with.tasks().filter(({ active }) => active)
+    const now = this.#with.clock.now()
+    const first = (this.#turn += 1)
+    const entries: Entry[] = []
+    let room = BATCH_LIMIT
+    for (let i = 0; i < hosted.length && room > 0; i += 1) {
+      const each = hosted[(first + i) % hosted.length]
+      if (each === undefined || (each.alone && entries.length > 0)) continue
+      const entry = this.#propose(each, now, Math.min(each.limit, room))
+      if (entry === undefined) continue
+      entries.push(entry)
+      room -= entry.proposal.outputs.length
+      if (each.alone) break
+    }
+    return entries
+  }
+
+  #propose(hosted: Hosted, now: number, limit: number): Entry | undefined {
+    try {
+      const proposal = hosted.task.propose(now, limit, this.#with.routing)
+      if (proposal === undefined) return undefined
+      return { hosted, proposal, offsets: this.#owned(this.#gated(hosted, proposal.offsets), false), refused: undefined }
+    } catch (error) {
+      this.#with.stop(hosted, error)
+      return undefined
+    }
+  }
+
+  /** Offsets carry the generation: work without any would pass the fence, so it commits its input's position again. */
+  #gated(hosted: Hosted, offsets: readonly Commit[]): readonly Commit[] {
+    const input = hosted.committed.get(hosted.family.input)
+    return offsets.length > 0 || input === undefined ? offsets : [input]
+  }
+
+  #owned(offsets: readonly Commit[], released: boolean): readonly Commit[] {
+    const { transactionalId } = this.#with
+    return offsets.map(commit => ({ ...commit, metadata: encodeOwnership({ transactionalId, released, task: commit.metadata }) }))
+  }
+
+  async #transact(entries: readonly Entry[], offsets: readonly Commit[]): Promise<Outcome> {
+    const { producer, clock, metrics } = this.#with
+    if (this.#broken) return new KafkaError('Fenced', 'this session is over', { retriable: false })
+    const beganMs = clock.monotonicMs()
+    let committing = false
+    try {
+      await producer.begin()
+      for (const entry of entries) this.#send(entry)
+      // Checked in the same turn in which the offsets are handed over: a partition that was lost meanwhile must not be written.
+      if (this.#ended() || entries.some(({ hosted }) => hosted.lost)) {
+        throw new KafkaError('RebalanceInProgress', 'a partition was lost', { retriable: true })
+      }
+      await producer.sendOffsets(offsets, this.#with.member(), OFFSETS_TIMEOUT_MS)
+      committing = true
+      await producer.commit(COMMIT_TIMEOUT_MS)
+    } catch (error) {
+      return this.#settle(error, committing)
+    }
+    metrics.transactionSeconds.observe((clock.monotonicMs() - beganMs) / 1000)
+    metrics.transactions.inc({ outcome: 'committed' })
+    return undefined
+  }
+
+  #send(entry: Entry): void {
+    const { producer } = this.#with
+    let current: OutgoingRecord | undefined
+    try {
+      for (const output of entry.proposal.outputs) {
+        current = output
+        producer.send(output)
+      }
+    } catch (error) {
+      entry.refused = current
+      throw error
+    }
+  }
+
+  /** Aborts; when that is not possible or would guess, the session ends: the next one reads what was committed. */
+  async #settle(cause: unknown, committing: boolean): Promise<KafkaError> {
+    const error = cause instanceof KafkaError ? cause : new KafkaError('Unexpected', String(cause), { retriable: false, cause })
+    const { producer, metrics, failed } = this.#with
+    try {
+      if (error.code === 'Fenced' || (committing && !error.retriable)) throw error
+      await producer.abort(ABORT_TIMEOUT_MS)
+      metrics.transactions.inc({ outcome: 'aborted' })
+    } catch (failure) {
+      this.#broken = true
+      metrics.transactions.inc({ outcome: 'failed' })
+      failed(failure instanceof Error ? failure : error)
+    }
+    return error
+  }
+
+  #advance({ hosted, proposal }: Entry): void {
+    const { clock, metrics, advanced, stop } = this.#with
+    metrics.recordsWritten.inc({}, proposal.outputs.length)
+    hosted.committed = new Map([...hosted.committed, ...proposal.offsets.map(commit => [commit.topic, commit] as const)])
+    if (hosted.limit < BATCH_LIMIT) hosted.limit = Math.min(BATCH_LIMIT, hosted.limit * 2)
+    else hosted.alone = false
+    try {
+      metrics.record(hosted.task.committed(proposal, clock.now()))
+      advanced(hosted)
+    } catch (error) {
+      stop(hosted, error)
+    }
+  }
+
+  #idleMs(): number {
+    const now = this.#with.clock.now()
+    let wakeAt = Infinity
+    for (const { active, task } of this.#with.tasks()) if (active) wakeAt = Math.min(wakeAt, task.wakeAt() ?? Infinity)
+    return wakeAt <= now ? NOTHING_DUE_MS : Math.min(LONGEST_SLEEP_MS, Math.max(1, wakeAt - now))
+  }
+
+  async #backOff(error: KafkaError): Promise<void> {
+    const { clock, logger, failed } = this.#with
+    this.#failures += 1
+    if (this.#failures === 1) this.#failingSince = clock.monotonicMs()
+    // librdkafka fails the transaction after a refused one once, to renew its epoch: so the first failure is tried again at once.
+    if (this.#failures === 1 || this.#broken) return
+    logger.warn({ code: error.code, failures: this.#failures, error }, 'a transaction was aborted and is tried again')
+    if (clock.monotonicMs() - this.#failingSince > FAILING_FOR_MS) {
+      this.#broken = true
+      failed(error)
+      return
+    }
+    await clock.sleep(Math.min(LONGEST_BACKOFF_MS, 2 ** Math.min(this.#failures, 10)))
+  }
+}
