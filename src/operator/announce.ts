@@ -21,7 +21,7 @@ export function announceChanges(events: EventSink, about: Resource, done: readon
     done.filter(({ type }) => type === 'addPartitions'),
   )
   const configs = done.filter(({ type }) => type === 'setConfig' || type === 'deleteConfig')
-  if (wasReady(about)) say('DriftReverted', 'Reverted configs of', configs)
+  if (isReady(about)) say('DriftReverted', 'Reverted configs of', configs)
   else say('ConfigChanged', 'Changed configs of', configs)
   say(
     'TopicsDeleted',
@@ -39,7 +39,8 @@ function detail(changes: readonly Change[]): string {
   return ''
 }
 
-function wasReady({ status, metadata }: Resource): boolean {
+/** Ready for the spec that it has now. */
+export function isReady({ status, metadata }: Resource): boolean {
   const ready = readyOf(status?.conditions)
   return ready?.status === 'True' && ready.observedGeneration === metadata.generation
 }

@@ -1,6 +1,6 @@
 import type { Resource } from '../api/resource.ts'
-import { judgeTopics } from './allow-list.ts'
-import { announceChanges } from './announce.ts'
+import { judgeTopics, nameTopics } from './allow-list.ts'
+import { announceChanges, isReady } from './announce.ts'
 import { applyChanges, type Applied } from './apply.ts'
 import type { Verdict } from './conditions.ts'
 import type { LiveConnection } from './connections.ts'
@@ -100,13 +100,20 @@ async function writeTopics(engine: Engine, kind: ReconciledKind, resource: Resou
 }
 
 async function apply(engine: Engine, resource: Resource, connection: LiveConnection, changes: readonly Change[]): Promise<Applied> {
+  const look = (of: readonly Change[]) => {
+    connection.observer.written(of.flatMap(change => topicOf(change) ?? []))
+  }
   try {
     const applied = await applyChanges(connection.admin, changes)
+    look(applied.done)
+    connection.observer.written(applied.surprising)
     engine.metrics.changed(applied.done)
     announceChanges(engine.parts.events, resource, applied.done)
     return applied
-  } finally {
-    connection.observer.written(changes.flatMap(change => topicOf(change) ?? []))
+  } catch (error) {
+    // The call broke off: any of it may have happened.
+    look(changes)
+    throw error
   }
 }
 
@@ -119,7 +126,8 @@ function keepRequeue(first: Plan, second: Plan): Plan {
 async function finish(engine: Engine, kind: ReconciledKind, resource: Resource, report: StatusReport, seen: Written): Promise<Converged> {
   const { plan, vanishing, unsettled, refused } = seen
   const problems = [...seen.problems, ...refused]
-  const blocked = unsettled.length > 0 || refused.length > 0 || problems.some(({ severity }) => severity === 'Stalled')
+  const awaited = awaitedTopics(resource, seen)
+  const blocked = awaited !== undefined || refused.length > 0 || problems.some(({ severity }) => severity === 'Stalled')
   const workers = await bringWorkers(engine, kind, resource, seen, blocked)
   const alerts = await bringAlerts(engine, kind, resource, plan, blocked)
   const waiting = workers.verdict?.status === 'False'
@@ -128,10 +136,17 @@ async function finish(engine: Engine, kind: ReconciledKind, resource: Resource, 
     fields: workers.view === undefined ? plan.status : { ...plan.status, workers: workers.view },
     parts: [workers, alerts].flatMap(({ verdict }) => verdict ?? []),
     gone: [workers, alerts].flatMap(({ gone }) => gone ?? []),
-    ...(unsettled.length > 0 && { pending: `${unsettled.length} changes to topics were sent and are awaited to show.` }),
+    ...(awaited !== undefined && { pending: awaited }),
     well: { reason: 'Ready', message: 'The cluster is as the spec says.' },
   })
   return { patch, result: resultOf(engine, resource, plan, { unsettled, vanishing, waiting }) }
+}
+
+/** Written, not seen yet. A topic that a ready resource has had already is given the benefit of the doubt until it is proven gone. */
+function awaitedTopics(resource: Resource, { plan, unsettled, vanishing }: Written): string | undefined {
+  const topics = new Set(unsettled.flatMap(change => topicOf(change) ?? []))
+  if (!isReady(resource)) for (const { name } of plan.topics) if (vanishing.has(name)) topics.add(name)
+  return topics.size === 0 ? undefined : `Changes to ${nameTopics([...topics])} were sent and are awaited to show.`
 }
 
 const workersProblem = ({ message }: Verdict): Problem => ({ severity: 'NotReady', reason: 'WorkersNotReady', message })

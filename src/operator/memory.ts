@@ -14,6 +14,8 @@ export interface Remembered {
   alerted: boolean
   /** Signature of what dependants see of a connection. */
   shown: string | undefined
+  /** What was asked for when it was looked at last. */
+  asked: string | undefined
 }
 
 /** Remembers by uid: a resource that was deleted and made again under the same name starts anew. */
@@ -37,6 +39,7 @@ export class Memory {
       deployed: false,
       alerted: false,
       shown: undefined,
+      asked: undefined,
     }
     this.#byKey.set(key, { uid: resource.metadata.uid, remembered })
     return remembered
@@ -58,6 +61,10 @@ export class Memory {
     this.#byKey.clear()
   }
 }
+
+/** What users and the API server ask of a resource, without what the operator itself writes. */
+export const askedBy = ({ metadata }: Resource): string =>
+  JSON.stringify([metadata.uid, metadata.generation, metadata.deletionTimestamp, metadata.finalizers])
 
 export function withStatus(
   resource: Resource,

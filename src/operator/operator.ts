@@ -3,7 +3,7 @@ import { Connections } from './connections.ts'
 import { look } from './converge.ts'
 import { rememberViolations, type Engine } from './engine.ts'
 import type { ReconciledKind } from './kind.ts'
-import { Memory } from './memory.ts'
+import { askedBy, Memory } from './memory.ts'
 import { operatorMetrics, type ReconcileResult } from './metrics.ts'
 import { DEFAULT_OPTIONS, type OperatorOptions, type OperatorParts } from './options.ts'
 import type { Change, Problem } from './plan.ts'
@@ -48,7 +48,9 @@ export function createOperator(parts: OperatorParts): Operator {
   let ready = false
   return {
     run: async signal => {
-      parts.store.onChange(engine.enqueue)
+      parts.store.onChange(ref => {
+        if (asksSomethingNew(engine, ref)) engine.enqueue(ref)
+      })
       parts.workers.onChange(engine.enqueue)
       await parts.store.start([...engine.kinds.keys()], signal)
       ready = true
@@ -86,6 +88,12 @@ function assemble(parts: OperatorParts, options: OperatorOptions): { readonly en
     },
   }
   return { engine, queue }
+}
+
+/** The status that the operator itself wrote comes back as a change: looking again at once would find nothing, or go round in circles. */
+function asksSomethingNew({ parts, memory }: Engine, ref: ResourceRef): boolean {
+  const resource = parts.store.get(ref)
+  return resource === undefined || memory.of(resource).asked !== askedBy(resource)
 }
 
 const CONNECTION_KIND = 'KafkaConnection'

@@ -7,6 +7,7 @@ import { converge } from './converge.ts'
 import type { Engine, Result } from './engine.ts'
 import { finalize, keepFinalizer } from './finalize.ts'
 import type { ReconciledKind } from './kind.ts'
+import { askedBy } from './memory.ts'
 import type { StatusPatch } from './ports.ts'
 import { saysTheSame, StatusReport } from './status.ts'
 
@@ -25,6 +26,7 @@ export async function reconcile(engine: Engine, ref: ResourceRef): Promise<Outco
   if (kind === undefined) return {}
   try {
     if (stored === undefined) return await forget(engine, kind, ref)
+    engine.memory.of(stored).asked = askedBy(stored)
     return await reconcileStored(engine, kind, engine.memory.latest(stored))
   } catch (error) {
     return fail(engine, kind, ref, error)

@@ -55,11 +55,12 @@ export class OperatorHarness {
   /** Lets time pass and everything that follows from it happen. */
   async pass(ms: number): Promise<void> {
     await this.clock.advance(ms)
-    // The hash of Secrets is computed on a thread: give it real time.
-    for (let i = 0; i < 5; i++) {
-      await settle()
-      await new Promise(resolve => setTimeout(resolve, 1))
-    }
+    await settle()
+  }
+
+  /** For what takes real time, such as hashing Secrets on a thread: waits until it is so. Ends with the test's own time-out. */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise(resolve => setTimeout(resolve, 5))
     await settle()
   }
 
