@@ -107,6 +107,27 @@ describe('delivery', () => {
     expect(world.total(METRIC.cancelled)).toBe(1)
   })
 
+  test.each([
+    { unread: 'q.tier.64s', early: { 'sluice-delay': '70s' } },
+    { unread: 'q.fixed.30s', early: undefined },
+  ])('should not fire past $unread while something due earlier may stand in it unread', ({ unread, early }) => {
+    const world = new World(aConfig())
+    const start = world.now
+    if (early === undefined) put(world, 'early', {}, unread)
+    else put(world, 'early', early)
+    put(world, 'late', { 'sluice-delay': '90s' })
+    // Far enough that both are in their tiers or in memory, but nothing has left.
+    world.read('q.in', 10)
+    world.transact('commit')
+    world.crash()
+    world.now = start + 1_000_000 // an outage
+    for (const topic of world.sources) if (topic !== unread) world.read(topic, 10)
+    while (world.transact('commit')) for (const topic of world.sources) if (topic !== unread) world.read(topic, 10)
+    expect(values(world)).toEqual([])
+    world.runTo(world.now)
+    expect(values(world)).toEqual(['early', 'late'])
+  })
+
   test('should pace what it delivers', () => {
     const world = new World(aConfig({ maxFireRate: 10 }))
     const start = world.now
