@@ -37,7 +37,11 @@ need_debs() {
   fi
 }
 
-node_is_24() { [ "$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null)" = 24 ]; }
+# With its headers: the native client is built against them.
+node_is_24() {
+  [ "$("$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null)" = 24 ] &&
+    [ -e "$(dirname "$(dirname "$(readlink -f "$1")")")/include/node/node.h" ]
+}
 
 # Puts a Node 24 first in PATH and names the folder with its headers in NODE_HOME.
 need_node() {
