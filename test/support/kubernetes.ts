@@ -139,7 +139,7 @@ function cluster({ binaries, dir, processes, token, server, ca, startApiServer }
     },
     serviceAccount: async (namespace, name) => {
       const made = await kubectl(['create', 'serviceaccount', '-n', namespace, name])
-      if (made.code !== 0 && !made.stderr.includes('AlreadyExists')) throw new Error(made.stderr)
+      if (made.code !== 0 && !/already ?exists/i.test(made.stderr)) throw new Error(made.stderr)
       const own = (await must(['create', 'token', '-n', namespace, name, '--duration=2h'])).trim()
       const path = join(dir, `kubeconfig-${namespace}-${name}.json`)
       writeFileSync(path, JSON.stringify(kubeconfigOf(server, ca, own)), { mode: 0o600 })
