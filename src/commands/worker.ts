@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, Option } from 'commander'
-import { Registry } from 'prom-client'
 import { confluentLog } from '../kafka/confluent-log.ts'
 import { kinds } from '../kinds/index.ts'
 import { serveHttp } from '../observability/http.ts'
 import { createLogger } from '../observability/logger.ts'
+import { createMetrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import type { Contract } from '../worker/contract.ts'
 import type { Worker } from '../worker/runtime.ts'
@@ -47,11 +47,11 @@ async function work(options: Options): Promise<void> {
   const settings = await readCredentials(contract.connection, process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT)
   const instanceId = `${process.env.POD_NAME ?? hostname()}-${randomBytes(4).toString('hex')}`
   const logger = createLogger({ level: options.logLevel, fields: { group: contract.group, generation: contract.generation, instanceId } })
-  const metrics = new Registry()
+  const metrics = createMetrics()
   let worker: Worker | undefined
   const server = await serveHttp(
     {
-      metrics: { expose: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }) },
+      metrics,
       live: () => worker?.live() ?? true,
       notReady: () => notReady(worker),
       routes: {
