@@ -70,25 +70,24 @@ export function operatorMetrics(metrics: Metrics, gauged: Gauged): OperatorMetri
 function reconcileMetrics(metrics: Metrics, { kinds, concurrency }: Gauged) {
   const labels = ['controller']
   const zero = kinds.map(controller => ({ controller }))
-  const name = (rest: string) => `controller_runtime_${rest}`
   const total = metrics.counter({
-    name: name('reconcile_total'),
+    name: 'controller_runtime_reconcile_total',
     help: 'Reconciles by result.',
     labels: ['controller', 'result'],
     zero: zero.flatMap(({ controller }) => RESULTS.map(result => ({ controller, result }))),
   })
-  const errors = metrics.counter({ name: name('reconcile_errors_total'), help: 'Reconciles that failed.', labels, zero })
-  const panics = metrics.counter({ name: name('reconcile_panics_total'), help: 'Reconciles that met a bug.', labels, zero })
+  const errors = metrics.counter({ name: 'controller_runtime_reconcile_errors_total', help: 'Reconciles that failed.', labels, zero })
+  const panics = metrics.counter({ name: 'controller_runtime_reconcile_panics_total', help: 'Reconciles that met a bug.', labels, zero })
   const seconds = metrics.histogram({
-    name: name('reconcile_time_seconds'),
+    name: 'controller_runtime_reconcile_time_seconds',
     help: 'Time of a reconcile.',
     labels,
     zero,
     buckets: RECONCILE_BUCKETS,
   })
-  const active = metrics.gauge({ name: name('active_workers'), help: 'Reconciles that run now.', labels, zero })
+  const active = metrics.gauge({ name: 'controller_runtime_active_workers', help: 'Reconciles that run now.', labels, zero })
   const most = metrics.gauge({
-    name: name('max_concurrent_reconciles'),
+    name: 'controller_runtime_max_concurrent_reconciles',
     help: 'Reconciles that may run at a time, of all kinds together.',
     labels,
   })
