@@ -15,10 +15,8 @@ export interface AlertOptions {
   /** Added to every rule, for Prometheus instances that select rules by label. */
   readonly labels: Readonly<Record<string, string>>
   /** How long an answer about the existence of the kind is believed. */
-  readonly discoveryMs?: number
+  readonly discoveryMs: number
 }
-
-const DISCOVERY_MS = 60_000
 
 /** Alert rules as PrometheusRule objects, one per resource. Where the cluster does not know the kind they are skipped. */
 export function createAlertSink(options: AlertOptions): AlertSink {
@@ -53,7 +51,7 @@ export function createAlertSink(options: AlertOptions): AlertSink {
 }
 
 /** Answers whether the API server knows PrometheusRule; asks again after a while, since Prometheus may be installed later. */
-function createDiscovery({ client, clock, discoveryMs = DISCOVERY_MS }: AlertOptions): () => Promise<boolean> {
+function createDiscovery({ client, clock, discoveryMs }: AlertOptions): () => Promise<boolean> {
   let known: { readonly exists: boolean; readonly untilMs: number } | undefined
   return async () => {
     if (known !== undefined && clock.monotonicMs() < known.untilMs) return known.exists

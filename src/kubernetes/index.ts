@@ -28,6 +28,8 @@ export interface KubernetesOptions {
   readonly workers: WorkerImage
   /** Labels on every PrometheusRule. */
   readonly ruleLabels: Readonly<Record<string, string>>
+  /** How long it is believed that the cluster has, or has not, the PrometheusRule kind. @default 60000 */
+  readonly ruleDiscoveryMs?: number
   /** undefined: this process leads without asking. */
   readonly lease?: { readonly name: string; readonly namespace?: string }
   /** Tells this process from every other candidate. */
@@ -64,7 +66,13 @@ export function connectKubernetes(options: KubernetesOptions): KubernetesPorts {
     store: createResourceStore({ client, plurals: options.plurals, namespaces, informer, writes, companions: owned }),
     secrets: createSecretReader(client),
     workers: createWorkerPlatform({ client, applier, image: options.workers, configMaps, deployments, budgets }),
-    alerts: createAlertSink({ client, applier, clock, labels: options.ruleLabels }),
+    alerts: createAlertSink({
+      client,
+      applier,
+      clock,
+      labels: options.ruleLabels,
+      discoveryMs: options.ruleDiscoveryMs ?? RULE_DISCOVERY_MS,
+    }),
     events: createEventSink({ client, clock, logger, instance: options.identity }),
     election:
       options.lease === undefined
@@ -82,6 +90,8 @@ export function connectKubernetes(options: KubernetesOptions): KubernetesPorts {
     },
   }
 }
+
+const RULE_DISCOVERY_MS = 60_000
 
 /** For a single replica that was told not to elect. */
 const ALWAYS: Election = { isLeader: () => true, run: (signal, lead) => lead(signal) }

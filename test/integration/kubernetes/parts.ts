@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { createLogger, type Logger } from '../../../src/observability/logger.ts'
 import { createMetrics, type Metrics } from '../../../src/observability/metrics.ts'
 import { systemClock } from '../../../src/observability/system-clock.ts'
@@ -31,10 +31,10 @@ export function surroundings(): Surroundings {
   }
 }
 
-/** The administrator's kubeconfig with another port: that of a proxy. The certificate names the address, not the port. */
-export function kubeconfigThrough(cluster: TestKubernetes, port: number): string {
-  const path = join(cluster.dir, `kubeconfig-through-${port}.json`)
-  const text = JSON.stringify(cluster.kubeconfig).replaceAll(cluster.server, `https://127.0.0.1:${port}`)
+/** A kubeconfig (the administrator's) with another port: that of a proxy. The certificate names the address, not the port. */
+export function kubeconfigThrough(cluster: TestKubernetes, port: number, kubeconfigPath = cluster.kubeconfigPath): string {
+  const path = join(cluster.dir, `through-${port}-${basename(kubeconfigPath)}`)
+  const text = readFileSync(kubeconfigPath, 'utf8').replaceAll(cluster.server, `https://127.0.0.1:${port}`)
   writeFileSync(path, text, { mode: 0o600 })
   return path
 }
