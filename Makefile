@@ -45,7 +45,7 @@ test: check integration ## check, then a real Kafka, a real kube-apiserver, the 
 
 .PHONY: e2e
 e2e: setup ## A whole Kubernetes with real pods: chart installed, a message delayed through a worker pod that is killed
-	@$(NODE) node e2e/run.ts
+	@$(NODE) node --disable-warning=TimeoutNegativeWarning e2e/run.ts
 
 .PHONY: bench
 bench: setup ## Run the benchmarks (BENCH=policy for one); results as JSON in bench/results

@@ -8,15 +8,14 @@ STATE=$(cd "$STATE" && pwd)
 containers() { ctr -a "$STATE/containerd/socket" -n k8s.io "$@" 2>/dev/null; }
 pid_of() { cat "$STATE/pid/$1" 2>/dev/null; }
 stop() { # NAME...; waits for the end, so that nothing is pulled away under a running process
-  local name pid
+  local name pid pids=()
   for name in "$@"; do
-    pid=$(pid_of "$name") && kill "$pid" 2>/dev/null
+    pid=$(pid_of "$name") && kill "$pid" 2>/dev/null && pids+=("$pid")
   done
-  for name in "$@"; do
-    pid=$(pid_of "$name") || continue
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-    kill -KILL "$pid" 2>/dev/null
-  done
+  for _ in $(seq 30); do kill -0 "${pids[@]}" 2>/dev/null || return 0; sleep 0.1; done
+  # The API server waits for its watches; nobody needs them any more.
+  kill -KILL "${pids[@]}" 2>/dev/null
+  for _ in $(seq 30); do kill -0 "${pids[@]}" 2>/dev/null || return 0; sleep 0.1; done
 }
 
 stop kubelet proxy scheduler controllers apiserver
