@@ -280,6 +280,7 @@ class ProcessGroup {
     closeSync(log)
     child.on('error', () => undefined)
     this.#children.set(name, child)
+    if (child.pid !== undefined) outlivedBy(child)
   }
 
   /** Why the child is no longer there, with the end of its log; undefined while it runs. */
@@ -306,4 +307,15 @@ class ProcessGroup {
     await this.stop('etcd', 'SIGKILL')
     process.off('exit', this.#killAll)
   }
+}
+
+/** Ends the child when this process dies without a chance to do so itself (SIGKILL, a runner's time-out): its end of the pipe closes then. */
+function outlivedBy(child: ChildProcess): void {
+  const guard = spawn('/bin/sh', ['-c', 'read -r _; kill -KILL "$1" 2>/dev/null', 'sh', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  guard.on('error', () => undefined)
+  guard.unref()
+  child.once('exit', () => guard.kill('SIGKILL'))
 }
