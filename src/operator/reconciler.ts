@@ -66,7 +66,7 @@ async function reconcileConnection(engine: Engine, kind: ReconciledKind, resourc
   const connection = engine.connections.view(resource)
   const empty = { topics: new Map(), vanishing: new Set<string>(), siblings: [], answers: new Map() }
   const plan = kind.plan(resource, { now: engine.parts.clock.now(), connection, ...empty })
-  const message = probe.ok ? `${probe.cluster.brokers.length} brokers answer.` : ''
+  const message = probe.ok ? `Brokers that answer: ${probe.cluster.brokers.length}.` : ''
   const patch = new StatusReport(resource, engine.parts.clock.now()).found({
     problems: plan.problems,
     fields: plan.status,

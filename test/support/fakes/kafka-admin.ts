@@ -34,6 +34,18 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   'segment.ms': '604800000',
   'min.insync.replicas': '1',
   'max.message.bytes': '1048588',
+  'message.timestamp.type': 'CreateTime',
+  'message.timestamp.after.max.ms': '3600000',
+  'message.timestamp.before.max.ms': '9223372036854775807',
+  'min.cleanable.dirty.ratio': '0.5',
+  'min.compaction.lag.ms': '0',
+  'max.compaction.lag.ms': '9223372036854775807',
+  'delete.retention.ms': '86400000',
+  'file.delete.delay.ms': '60000',
+  'flush.ms': '9223372036854775807',
+  'segment.jitter.ms': '0',
+  'compression.type': 'producer',
+  'unclean.leader.election.enable': 'false',
 }
 
 /** A cluster in memory: counts requests and writes, refuses what it is told to refuse, goes away when told to. */
