@@ -1,0 +1,240 @@
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { KafkaError } from '../kafka/errors.ts'
+import type { Commit } from '../kafka/log.ts'
+import { createLogger } from '../observability/logger.ts'
+import { createMetrics } from '../observability/metrics.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import { systemClock } from '../observability/system-clock.ts'
+import { Cluster } from '../../test/support/model/cluster.ts'
+import { modelLog } from '../../test/support/model/model-log.ts'
+import type { Faults } from '../../test/support/model/model-log.ts'
+import { copyKind } from '../../test/support/worker/copy-kind.ts'
+import { decodeOwnership, encodeOwnership } from './metadata.ts'
+import type { Worker } from './runtime.ts'
+import { startWorker } from './worker.ts'
+
+const PARTITIONS = 2
+const running: Worker[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(worker => worker.stop()))
+})
+
+function aCluster(): Cluster {
+  const cluster = new Cluster()
+  for (const role of ['in', 'out', 'journal', 'dlq']) cluster.createTopic(`c.${role}`, PARTITIONS)
+  return cluster
+}
+
+interface Started {
+  readonly worker: Worker
+  readonly metrics: Metrics
+}
+
+async function start(cluster: Cluster, instanceId: string, faults: Faults = {}): Promise<Started> {
+  const metrics = createMetrics()
+  const worker = await startWorker({
+    contract: {
+      version: 1,
+      generation: 7,
+      namespace: 'test',
+      group: 'group',
+      connection: { bootstrapServers: ['model'] },
+      resources: [{ kind: 'Copy', name: 'copy', config: { prefix: 'c' } }],
+      memoryBudgetBytes: 1024 * 1024,
+    },
+    kinds: [copyKind],
+    log: modelLog(cluster, faults),
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    metrics,
+    instanceId,
+  })
+  running.push(worker)
+  return { worker, metrics }
+}
+
+async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 15_000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`timed out waiting until ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+}
+
+function write(cluster: Cluster, from: number, count: number): void {
+  for (let i = from; i < from + count; i += 1) {
+    cluster.log({ topic: 'c.in', partition: i % PARTITIONS }).append({ key: null, value: Buffer.from(String(i)), headers: [] })
+  }
+}
+
+const copies = (cluster: Cluster, role = 'out'): number[] => cluster.visible(`c.${role}`).map(({ value }) => Number(value?.toString()))
+const sorted = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b)
+const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+const arrived = (cluster: Cluster, count: number): Promise<void> => until(() => copies(cluster).length >= count, `${count} copies arrived`)
+const offsetOf = (cluster: Cluster, partition: number): Commit | undefined => cluster.group('group').offset({ topic: 'c.in', partition })
+
+test('should refuse a contract with a kind that it does not know', async () => {
+  const options = {
+    contract: { version: 1, generation: 1, namespace: 'n', group: 'g', connection: { bootstrapServers: [] }, memoryBudgetBytes: 1 },
+  }
+  const contract = { ...options.contract, version: 1 as const, resources: [{ kind: 'Novel', name: 'x', config: {} }] }
+  const rest = {
+    kinds: [copyKind],
+    log: modelLog(aCluster()),
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    instanceId: 'i',
+  }
+  await expect(startWorker({ ...rest, contract, metrics: createMetrics() })).rejects.toThrow('Novel "x"')
+})
+
+describe('running', () => {
+  test('should copy each record once, and release what it owns when it stops', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 50)
+    const { worker, metrics } = await start(cluster, 'a')
+    await arrived(cluster, 50)
+    expect(worker.ready()).toEqual({ ready: true, reasons: [] })
+    write(cluster, 50, 50)
+    await arrived(cluster, 100)
+    await worker.stop()
+    expect(await worker.ended).toBeUndefined()
+    expect(sorted(copies(cluster))).toEqual(numbers(100))
+    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toEqual({ transactionalId: 'group.a', released: true, task: '50' })
+    expect((await metrics.expose()).body).toContain('copied_total 100')
+  })
+
+  test('should claim its partitions before it writes anything', async () => {
+    const cluster = aCluster()
+    const claims: (string | undefined)[] = []
+    await start(cluster, 'a', {
+      afterCommit: () => {
+        if (copies(cluster).length === 0) claims.push(offsetOf(cluster, 0)?.metadata, offsetOf(cluster, 1)?.metadata)
+      },
+    })
+    await until(() => claims.filter(claim => claim !== undefined).length >= 2, 'both were claimed')
+    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a', released: false, task: '' }))
+  })
+
+  test('should share with a worker that joins, and take back what it leaves', async () => {
+    const cluster = aCluster()
+    const first = await start(cluster, 'a')
+    write(cluster, 0, 40)
+    await arrived(cluster, 40)
+    const second = await start(cluster, 'b')
+    await until(() => second.worker.tasks().some(({ state }) => state === 'running'), 'the second one runs a task')
+    write(cluster, 40, 40)
+    await arrived(cluster, 80)
+    await first.worker.stop()
+    write(cluster, 80, 40)
+    await arrived(cluster, 120)
+    expect(sorted(copies(cluster))).toEqual(numbers(120))
+    expect((await second.metrics.expose()).body).toContain('sluice_worker_fences_total 0')
+  })
+})
+
+describe('failures', () => {
+  test('should propose the same again after an abort', async () => {
+    const cluster = aCluster()
+    let failures = 3
+    write(cluster, 0, 20)
+    await start(cluster, 'a', {
+      beforeCommit: () => {
+        if (offsetOf(cluster, 0) === undefined || offsetOf(cluster, 1) === undefined || failures === 0) return
+        failures -= 1
+        throw new KafkaError('Timeout', 'not now', { retriable: true })
+      },
+    })
+    await arrived(cluster, 20)
+    expect(failures).toBe(0)
+    expect(sorted(copies(cluster))).toEqual(numbers(20))
+  })
+
+  test('should begin anew from what was committed when the outcome of a commit is unknown', async () => {
+    const cluster = aCluster()
+    let lost = 0
+    write(cluster, 0, 20)
+    const { metrics } = await start(cluster, 'a', {
+      afterCommit: () => {
+        if (copies(cluster).length === 0 || lost > 0) return
+        lost += 1
+        throw new KafkaError('Timeout', 'the answer was lost', { retriable: false })
+      },
+    })
+    await until(() => lost === 1, 'an answer was lost')
+    write(cluster, 20, 20)
+    await arrived(cluster, 40)
+    expect(sorted(copies(cluster))).toEqual(numbers(40))
+    expect((await metrics.expose()).body).toContain('sluice_worker_sessions_total 2')
+  })
+
+  test('should fence an owner that vanished with an open transaction', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    let frozen = false
+    const thawed = Promise.withResolvers<undefined>()
+    const first = await start(cluster, 'a', {
+      beforeCommit: async () => {
+        if (copies(cluster).length === 0 || frozen) return
+        frozen = true
+        await thawed.promise
+      },
+    })
+    await arrived(cluster, 1)
+    write(cluster, 20, 20)
+    await until(() => frozen, 'the first worker hangs before a commit')
+    const group = cluster.group('group')
+    const [member] = group.members
+    group.expel(member!)
+    const second = await start(cluster, 'b')
+    await arrived(cluster, 40)
+    const returned = group.returns(member!)
+    thawed.resolve(undefined)
+    await returned
+    write(cluster, 40, 20)
+    await arrived(cluster, 60)
+    expect(sorted(copies(cluster))).toEqual(numbers(60))
+    expect((await second.metrics.expose()).body).toMatch(/sluice_worker_fences_total [1-9]/)
+    expect(first.worker.live()).toBe(true)
+  })
+
+  test('should find the one record that brokers refuse', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 100)
+    await start(cluster, 'a', {
+      refuses: ({ topic, value }) => (topic === 'c.out' && value?.toString() === '42' ? 'MessageTooLarge' : undefined),
+    })
+    await arrived(cluster, 99)
+    await until(() => cluster.visible('c.dlq').length === 1, 'the refused one is dead-lettered')
+    expect(sorted(copies(cluster))).toEqual(numbers(100).filter(value => value !== 42))
+    expect(cluster.visible('c.dlq').map(({ value }) => value?.toString())).toEqual(['MessageTooLarge'])
+  })
+
+  test('should stop the one task whose records were deleted unread, and say so', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    cluster.log({ topic: 'c.in', partition: 1 }).low = 4
+    const { worker, metrics } = await start(cluster, 'a')
+    await arrived(cluster, 10)
+    await until(() => worker.tasks().some(({ state }) => state === 'stopped'), 'a task was stopped')
+    expect(sorted(copies(cluster))).toEqual(numbers(20).filter(value => value % 2 === 0))
+    expect(worker.ready().reasons).toEqual([
+      expect.stringContaining('Copy/test/copy[1] OffsetOutOfRange: c.in[1] was read up to 0, but its log starts at 4'),
+    ])
+    expect((await metrics.expose()).body).toContain('reason="OffsetOutOfRange"} 1')
+    expect(worker.live()).toBe(true)
+  })
+
+  test('should stop a task when the state knows less than the last commit', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    const first = await start(cluster, 'a')
+    await arrived(cluster, 20)
+    await first.worker.stop()
+    cluster.createTopic('c.journal', PARTITIONS)
+    const { worker } = await start(cluster, 'b')
+    await until(() => worker.tasks().filter(({ state }) => state === 'stopped').length === PARTITIONS, 'both were stopped')
+    expect(worker.tasks()[0]).toMatchObject({ reason: 'TaskFailed', message: expect.stringContaining('the journal ends at 0') })
+    expect(sorted(copies(cluster))).toEqual(numbers(20))
+  })
+})
