@@ -42,6 +42,8 @@ export class Informer {
   #version: string | undefined
   #relistAtMs = 0
   #lastEventMs: number
+  /** Lists and watches that ended early, one after the other; an event ends the row. */
+  #failures = 0
   /** Objects that a relist removed although no event had said so, with the version of that listing: missed unless the event still comes. */
   #unexplained: { readonly keys: Set<string>; readonly version: string } | undefined
   readonly #synced = Promise.withResolvers<undefined>()
@@ -88,25 +90,24 @@ export class Informer {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, scope, logger, metrics } = this.#options
     metrics.track(scope, () => this.lastEventAgeMs)
-    let failures = 0
     while (!signal.aborted) {
       const startedMs = clock.monotonicMs()
       try {
         await this.#listIfDue(signal)
         const end = await this.#watchUntilRelist(signal)
-        failures = end === 'relist' || clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 0 : failures + 1
+        this.#failures = end === 'relist' || clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 0 : this.#failures + 1
       } catch (error) {
         if (isAbort(signal)) return
         // Nothing else may be trusted after these: an event was lost or could not be read.
         if (hasCode(error, 'Gone', 'Unexpected')) this.#version = undefined
-        failures = clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 1 : failures + 1
+        this.#failures = clock.monotonicMs() - startedMs >= GOOD_WATCH_MS ? 1 : this.#failures + 1
         metrics.failed(scope)
         logger.warn(
-          { resource: scope.collection.plural, namespace: scope.namespace, failures, err: error },
+          { resource: scope.collection.plural, namespace: scope.namespace, failures: this.#failures, err: error },
           'watch ended; it will be started again',
         )
       }
-      if (failures > 0) await clock.sleep(backoffMs(failures, this.#random), signal)
+      if (this.#failures > 0) await clock.sleep(backoffMs(this.#failures, this.#random), signal)
     }
   }
 
@@ -160,6 +161,7 @@ export class Informer {
 
   #apply(event: WatchEvent): void {
     this.#alive()
+    this.#failures = 0
     this.#version = event.version
     this.#explain(event)
     switch (event.type) {

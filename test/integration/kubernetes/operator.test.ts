@@ -192,10 +192,10 @@ describe('the operator on a real cluster', () => {
     const open = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
     const loosen = [{ op: 'replace', path: '/spec/versions/0/schema/openAPIV3Schema/properties/spec', value: open }]
     await must(cluster, ['patch', crd, '--type=json', '-p', JSON.stringify(loosen)])
-    const old = { connectionRef, selector: { names: ['adopted'] }, retention: { forever: true } }
+    const old = { connectionRef, selector: { names: ['adopted'] }, retention: { time: 'soon' } }
     await eventually('the loose schema to be served', async () => {
       await apply(cluster, policy('old', old))
-      return at(await seen('kafkatopicpolicy', 'old'), 'spec.retention.forever') === true
+      return at(await seen('kafkatopicpolicy', 'old'), 'spec.retention.time') === 'soon'
     })
     await must(cluster, [
       'apply',
@@ -205,7 +205,7 @@ describe('the operator on a real cluster', () => {
       join(import.meta.dirname, '../../../crds/sluice.dev_kafkatopicpolicies.yaml'),
     ])
     const stalled = await reason('kafkatopicpolicy', 'old', 'InvalidSpec', 'Stalled')
-    expect(stalled.message).toContain('spec.retention.forever')
+    expect(stalled.message).toContain('spec.retention.time')
     await must(cluster, ['delete', '-n', 'shop', 'ktp', 'old'])
   }, 60_000)
 
