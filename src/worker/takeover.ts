@@ -52,7 +52,8 @@ export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promis
       return
     } catch (error) {
       if (error instanceof Leaving || hosted.leaving || ended()) return
-      if (!(error instanceof KafkaError) || (!error.retriable && error.code !== 'UnknownTopic')) {
+      // Whatever Kafka refuses now (no leader yet, a missing ACL, a missing topic) may be repaired while we wait; /readyz says what it is.
+      if (!(error instanceof KafkaError)) {
         const reason = error instanceof Impossible ? error.reason : 'TaskFailed'
         await reading.stopTask(hosted, reason, error instanceof Error ? error.message : String(error))
         return

@@ -225,6 +225,18 @@ describe('failures', () => {
     expect(worker.live()).toBe(true)
   })
 
+  test('should wait for what is missing now, say what it is, and go on', async () => {
+    const cluster = new Cluster()
+    for (const role of ['in', 'out', 'dlq']) cluster.createTopic(`c.${role}`, PARTITIONS)
+    write(cluster, 0, 20)
+    const { worker } = await start(cluster, 'a')
+    await until(() => worker.ready().reasons.some(reason => reason.includes('no c.journal[1]')), 'the missing topic is named')
+    expect(worker.ready().ready).toBe(false)
+    cluster.createTopic('c.journal', PARTITIONS)
+    await arrived(cluster, 20)
+    expect(worker.ready().ready).toBe(true)
+  })
+
   test('should stop a task when the state knows less than the last commit', async () => {
     const cluster = aCluster()
     write(cluster, 0, 20)
