@@ -74,6 +74,13 @@ const examples: readonly Example[] = [
     bad: { 'kafka_consumer_consumer_coordinator_metrics_rebalance_total{namespace="shop",client_id="billing-1"}': '0+4x20' },
     good: { 'kafka_consumer_consumer_coordinator_metrics_rebalance_total{namespace="shop",client_id="billing-1"}': '0+3x20' },
   },
+  {
+    alert: 'KafkaFrequentRebalance',
+    source: 'sluice',
+    at: '9m',
+    bad: { 'sluice_worker_sessions_total{namespace="shop",pod="a"}': '0+4x20' },
+    good: { 'sluice_worker_sessions_total{namespace="shop",pod="a"}': '0+3x20' },
+  },
   { alert: 'KafkaTransactionFailure', source: 'sluice', at: '8m', bad: transactions(100), good: transactions(40) },
   {
     alert: 'KafkaConnectionCount',
