@@ -153,6 +153,13 @@ describe('ChildWorkers', () => {
     await ready(1, 1)
   })
 
+  test('should sweep the secrets that a killed operator left, and no others', async () => {
+    const [left, kept] = await Promise.all([2 ** 22 + 1, process.ppid].map(pid => mkdtemp(join(tmpdir(), `sluice-secrets-${pid}-`))))
+    await workers.apply(deployment(1, 1))
+    expect([left, kept].map(folder => existsSync(folder ?? ''))).toEqual([false, true])
+    await rm(kept ?? '', { recursive: true })
+  })
+
   test('should refuse a deployment whose Secret does not exist', async () => {
     const missing = { ...deployment(1, 1), secrets: [{ folder: 'sasl', secretName: 'absent' }] }
     await expect(workers.apply(missing)).rejects.toThrow('Secret shop/absent does not exist')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
@@ -117,9 +117,10 @@ export class ChildWorkers implements WorkerPlatform {
   }
 
   async #writeSecrets(ref: ResourceRef, mounts: readonly SecretMount[], id: string): Promise<string> {
+    await sweepSecrets()
     const contents = await Promise.all(mounts.map(async mount => ({ mount, entries: await this.#read(ref, mount) })))
     // mkdtemp makes it 0700.
-    const root = await mkdtemp(join(tmpdir(), 'sluice-secrets-'))
+    const root = await mkdtemp(join(tmpdir(), `${SECRETS_PREFIX}${process.pid}-`))
     this.#secretFolders.set(`${refKey(ref)} ${id}`, root)
     for (const { mount, entries } of contents) {
       await mkdir(join(root, mount.folder), { mode: 0o700, recursive: true })
@@ -149,6 +150,27 @@ export class ChildWorkers implements WorkerPlatform {
 
   #contractFile(ref: ResourceRef): string {
     return join(this.#folder('contracts'), `${ref.kind}.${ref.namespace}.${ref.name}.json`)
+  }
+}
+
+const SECRETS_PREFIX = 'sluice-secrets-'
+
+/** Removes what an operator left that was killed before it could clean up. */
+async function sweepSecrets(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => [])
+  for (const name of names.filter(candidate => candidate.startsWith(SECRETS_PREFIX))) {
+    const pid = Number(/^\d+/.exec(name.slice(SECRETS_PREFIX.length))?.[0] ?? 0)
+    // Somebody else's folder is not ours to remove; trying fails, and that is all.
+    if (pid > 0 && !isAlive(pid)) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined)
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
