@@ -1,8 +1,9 @@
-import type { Command} from 'commander';
+import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../api/duration.ts'
 import type { WorkerImage } from '../kubernetes/index.ts'
 import type { LogLevel } from '../observability/logger.ts'
+import { parseListenAddress, type ListenAddress } from './listen-address.ts'
 
 /** Everything that `sluice operator` can be told, by flag or by environment. */
 export interface OperatorSettings {
@@ -20,11 +21,6 @@ export interface OperatorSettings {
   readonly resync: number
   readonly concurrency: number
   readonly logLevel: LogLevel
-}
-
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
 }
 
 const PREFIX = 'SLUICE_'
@@ -48,8 +44,8 @@ export const operatorOptions = (): readonly Option[] => [
     .default({}, 'none')
     .argParser(parseLabels),
   option('--listen <host:port>', 'LISTEN', 'where /metrics, /livez and /readyz are served; port 0: any free one')
-    .default({ host: '0.0.0.0', port: 8080 }, '0.0.0.0:8080')
-    .argParser(parseListen),
+    .default({ host: '::', port: 8080 }, ':8080')
+    .argParser(parseListenAddress),
   option('--leader-election <on|off>', 'LEADER_ELECTION', 'off only with a single replica').choices(['on', 'off']).default('on'),
   option('--lease-name <name>', 'LEASE_NAME', 'Lease that the replicas elect with').default('sluice-operator'),
   option('--lease-namespace <namespace>', 'LEASE_NAMESPACE', "its namespace; default: POD_NAMESPACE, else the context's"),
@@ -94,13 +90,6 @@ function parseLabels(text: string): Readonly<Record<string, string>> {
       return [name, value]
     }),
   )
-}
-
-function parseListen(text: string): ListenAddress {
-  const match = /^(.*):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[2])
-  if (match === null || port > 65_535) throw new InvalidArgumentError('Write HOST:PORT, e.g. 0.0.0.0:8080.')
-  return { host: match[1] === '' || match[1] === undefined ? '0.0.0.0' : match[1].replace(/^\[(.*)\]$/, '$1'), port }
 }
 
 function parseTime(text: string): number {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, Option } from 'commander'
 import { confluentLog } from '../kafka/confluent-log.ts'
@@ -11,6 +10,7 @@ import { systemClock } from '../observability/system-clock.ts'
 import type { Contract } from '../worker/contract.ts'
 import type { Worker } from '../worker/runtime.ts'
 import { startWorker } from '../worker/worker.ts'
+import { expectedGeneration, readContract } from './contract-file.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { DEFAULT_SECRETS_ROOT, readCredentials } from './worker-credentials.ts'
@@ -43,7 +43,7 @@ export const workerCommand = (): Command =>
 const EXIT_DEADLINE_MS = 5_000
 
 async function work(options: Options): Promise<void> {
-  const contract = await readContract(options.contract)
+  const contract = await readContract(options.contract, expectedGeneration(process.env), systemClock)
   const settings = await readCredentials(contract.connection, process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT)
   const instanceId = `${process.env.POD_NAME ?? hostname()}-${randomBytes(4).toString('hex')}`
   const logger = createLogger({ level: options.logLevel, fields: { group: contract.group, generation: contract.generation, instanceId } })
@@ -110,9 +110,3 @@ function notReady(worker: Worker | undefined): readonly string[] {
 }
 
 const named = (contract: Contract) => contract.resources.map(({ kind, name }) => ({ kind, namespace: contract.namespace, name }))
-
-async function readContract(file: string): Promise<Contract> {
-  const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
-  if (contract.version !== 1) throw new Error(`${file} is no contract of version 1: operator and worker must be of the same release`)
-  return contract as Contract
-}

@@ -147,19 +147,10 @@ function container(deployment: WorkerDeployment, image: WorkerImage): Plain<V1Co
       { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
     ],
     ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
-    livenessProbe: {
-      httpGet: { path: '/livez', port: 'http', scheme: 'HTTP' },
-      initialDelaySeconds: 10,
-      periodSeconds: 10,
-      timeoutSeconds: 5,
-      failureThreshold: 3,
-    },
-    readinessProbe: {
-      httpGet: { path: '/readyz', port: 'http', scheme: 'HTTP' },
-      periodSeconds: 3,
-      timeoutSeconds: 3,
-      failureThreshold: 2,
-    },
+    // Longer than a worker waits for a ConfigMap that is older than its pod.
+    startupProbe: { httpGet: probe('/livez'), periodSeconds: 3, timeoutSeconds: 3, failureThreshold: 40 },
+    livenessProbe: { httpGet: probe('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+    readinessProbe: { httpGet: probe('/readyz'), periodSeconds: 3, timeoutSeconds: 3, failureThreshold: 2 },
     // All or nothing: a default limit below a request of the user would be refused.
     resources: deployment.resources ?? DEFAULT_RESOURCES,
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: { drop: ['ALL'] } },
@@ -170,6 +161,8 @@ function container(deployment: WorkerDeployment, image: WorkerImage): Plain<V1Co
     ],
   }
 }
+
+const probe = (path: string): Plain<V1HTTPGetAction> => ({ path, port: 'http', scheme: 'HTTP' })
 
 /** Readable by the group of the pod only. */
 const secretVolume = ({ secretName }: SecretMount, index: number): Plain<V1Volume> => ({

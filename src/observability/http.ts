@@ -26,14 +26,15 @@ interface Answer {
   readonly body: string
 }
 
-/** Serves /metrics, /livez, /readyz and the routes. Rejects when the address cannot be taken. */
+/** Serves /metrics, /livez, /readyz and the routes; host `::` is every address of the machine. Rejects when the address cannot be taken. */
 export async function serveHttp(subject: HttpSubject, address: { readonly host: string; readonly port: number }): Promise<HttpServer> {
   const server = createServer((request, response) => {
     void respond(subject, request, response)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(address, resolve)
+    // Without a host Node takes IPv4 alone where the kernel has no IPv6; asked for `::` it would fail there.
+    server.listen(address.host === '::' ? { port: address.port } : address, resolve)
   })
   const taken = server.address()
   return {

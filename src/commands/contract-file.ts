@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../api/clock.ts'
+import type { Contract } from '../worker/contract.ts'
+
+const POLL_MS = 500
+/** A kubelet refreshes a mounted ConfigMap within about a minute; past that a restart of the container is the better hope. */
+const PATIENCE_MS = 90_000
+
+/**
+ * Reads the contract, of at least the generation that the pod was made for: a kubelet may mount a ConfigMap older than the pod, and a worker that
+ * ran it would report ready on the wrong generation.
+ * @param generation 0: whatever the file says
+ * @throws Error when the file cannot be read, is of another version, or stays too old
+ */
+export async function readContract(file: string, generation: number, clock: Clock): Promise<Contract> {
+  const untilMs = clock.monotonicMs() + PATIENCE_MS
+  for (;;) {
+    const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+    if (contract.version !== 1) throw new Error(`${file} is no contract of version 1: operator and worker must be of the same release`)
+    if ((contract.generation ?? 0) >= generation) return contract as Contract
+    if (clock.monotonicMs() >= untilMs)
+      throw new Error(`${file} is still of generation ${contract.generation ?? 0}; this worker was started for generation ${generation}`)
+    await clock.sleep(POLL_MS)
+  }
+}
+
+/** Of SLUICE_CONTRACT_GENERATION, which the operator sets; 0 when absent. @throws Error when it is not a whole number */
+export function expectedGeneration(environment: NodeJS.ProcessEnv): number {
+  const text = environment.SLUICE_CONTRACT_GENERATION ?? '0'
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`SLUICE_CONTRACT_GENERATION is "${text.slice(0, 40)}", not a whole number`)
+  return Number(text)
+}
