@@ -10,7 +10,11 @@ async function integration(args: readonly string[]): Promise<number> {
     // Ctrl-C reaches jest as well; wait for it to stop what it started, then stop the broker.
     process.on('SIGINT', () => undefined)
     process.on('SIGTERM', () => jest.kill('SIGTERM'))
-    return await new Promise(resolve => jest.once('close', code => { resolve(code ?? 1); }))
+    return await new Promise(resolve =>
+      jest.once('close', code => {
+        resolve(code ?? 1)
+      }),
+    )
   } finally {
     await kafka.stop()
   }

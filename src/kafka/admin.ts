@@ -25,13 +25,18 @@ export interface KafkaAdmin {
   /** Offsets by position or time. A time past the last record answers the end offset with `timestamp` -1. */
   listOffsets(queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]>
   /** Deletes records below `offset` (-1: all). Answers the new log start per partition. */
-  deleteRecords(targets: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[]): Promise<readonly OffsetAnswer[]>
+  deleteRecords(
+    targets: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[],
+  ): Promise<readonly OffsetAnswer[]>
   listGroups(): Promise<readonly GroupListing[]>
   describeGroup(groupId: string): Promise<GroupDescription>
   /** Committed offsets per topic-partition; never blocks on open transactions. */
   groupOffsets(groupId: string): Promise<readonly CommittedOffset[]>
   /** Only for a group without members: rejects with `GroupActive` otherwise. */
-  alterGroupOffsets(groupId: string, offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[]): Promise<void>
+  alterGroupOffsets(
+    groupId: string,
+    offsets: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[],
+  ): Promise<void>
   deleteGroup(groupId: string): Promise<void>
   close(): Promise<void>
 }
