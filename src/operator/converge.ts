@@ -83,20 +83,24 @@ interface Written extends Look {
 
 /** Applies what differs and looks again: a status tells of what is, not of what was asked for. */
 async function writeTopics(engine: Engine, kind: ReconciledKind, resource: Resource, first: Look): Promise<Written | Problem> {
-  const { refusals } = engine.memory.of(resource)
+  const { refusals, sent } = engine.memory.of(resource)
   const { clock } = engine.parts
   const { now, waiting } = refusals.sift(first.changes, clock.monotonicMs())
-  if (now.length === 0) return { ...first, unsettled: [], refused: waiting }
-  const { failed } = await apply(engine, resource, first.connection, now)
-  const refused = [...waiting, ...refusals.note(now, failed, clock.monotonicMs())]
+  const { toSend, awaited } = sent.sift(now, clock.monotonicMs())
+  if (toSend.length === 0) {
+    // Awaited changes were looked at once more: what the cache told was the old value.
+    first.connection.observer.written(awaited.flatMap(change => topicOf(change) ?? []))
+    return { ...first, unsettled: awaited, refused: waiting }
+  }
+  const { done, failed } = await apply(engine, resource, first.connection, toSend)
+  sent.note(done, clock.monotonicMs())
+  const refused = [...waiting, ...refusals.note(toSend, failed, clock.monotonicMs())]
   const second = await look(engine, kind, withStatus(resource, { fields: first.plan.status }), Number.POSITIVE_INFINITY)
   if ('severity' in second) return second
-  return {
-    ...second,
-    plan: keepRequeue(first.plan, second.plan),
-    unsettled: refusals.sift(second.changes, clock.monotonicMs()).now,
-    refused,
-  }
+  const unsettled = refusals.sift(second.changes, clock.monotonicMs()).now
+  // For some milliseconds a broker tells the value from before: were it kept, the next look would write the same change again.
+  first.connection.observer.written(unsettled.flatMap(change => topicOf(change) ?? []))
+  return { ...second, plan: keepRequeue(first.plan, second.plan), unsettled, refused }
 }
 
 async function apply(engine: Engine, resource: Resource, connection: LiveConnection, changes: readonly Change[]): Promise<Applied> {
