@@ -88,7 +88,7 @@ async function writeTopics(engine: Engine, kind: ReconciledKind, resource: Resou
   const { now, waiting } = refusals.sift(first.changes, clock.monotonicMs())
   const { toSend, awaited } = sent.sift(now, clock.monotonicMs())
   if (toSend.length === 0) {
-    // Awaited changes were looked at once more: what the cache told was the old value.
+    // What was seen may be the value of before: the next look is to ask again.
     first.connection.observer.written(awaited.flatMap(change => topicOf(change) ?? []))
     return { ...first, unsettled: awaited, refused: waiting }
   }

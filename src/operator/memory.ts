@@ -2,10 +2,12 @@ import { refKey, refOf, type CommonStatus, type Resource, type ResourceRef } fro
 import type { OperatorOptions } from './options.ts'
 import type { StatusPatch } from './ports.ts'
 import { Refusals } from './refusals.ts'
+import { Sent } from './sent.ts'
 
 /** What the engine remembers of one resource between two looks. Losing it costs a few requests, never correctness. */
 export interface Remembered {
   readonly refusals: Refusals
+  readonly sent: Sent
   /** The status that was written last: the store's cache may not have it yet. */
   written: StatusPatch | undefined
   deletionAttempts: number
@@ -34,6 +36,7 @@ export class Memory {
     const { backoffInitialMs: initialMs, backoffMaxMs: maxMs } = this.#options
     const remembered: Remembered = {
       refusals: new Refusals({ initialMs, maxMs }),
+      sent: new Sent(),
       written: undefined,
       deletionAttempts: 0,
       deployed: false,
