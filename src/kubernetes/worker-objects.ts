@@ -1,4 +1,12 @@
-import type { V1Container, V1DeploymentSpec, V1PodSpec, V1TopologySpreadConstraint, V1Volume, V1VolumeMount } from '@kubernetes/client-node'
+import type {
+  V1Container,
+  V1DeploymentSpec,
+  V1HTTPGetAction,
+  V1PodSpec,
+  V1TopologySpreadConstraint,
+  V1Volume,
+  V1VolumeMount,
+} from '@kubernetes/client-node'
 import { refOf } from '../api/resource.ts'
 import type { SecretMount, WorkerDeployment } from '../operator/ports.ts'
 import { fingerprint } from './equality.ts'
