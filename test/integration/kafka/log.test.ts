@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
-import type { Admin } from 'kafkajs'
+import type { KafkaAdmin } from '../../../src/kafka/admin.ts'
 import { confluentLog } from '../../../src/kafka/confluent-log.ts'
 import type {
   Commit,
@@ -19,30 +19,34 @@ import type { Kafka } from '../../support/kafka.ts'
 jest.setTimeout(30_000)
 
 let kafka: Kafka
-let admin: Admin
+let admin: KafkaAdmin
 let log: KafkaLog
 let serial = 0
 const closing: (() => Promise<void>)[] = []
 
 beforeAll(async () => {
   kafka = await startKafka()
-  admin = new KafkaJs({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
+  admin = platformaticAdmin({ bootstrapServers: [kafka.bootstrap] }, { clientId: 'log-test' })
   log = confluentLog({ bootstrapServers: [kafka.bootstrap] }, { clientId: 'log-test' })
 }, 60_000)
 
 afterAll(async () => {
   for (const close of closing.toReversed()) await close()
-  await admin.disconnect()
+  await admin.close()
   await kafka.stop()
 }, 60_000)
 
 const unique = (name: string): string => `${name}-${(serial += 1)}`
 
-async function aTopic(partitions = 1, config: Record<string, string> = {}): Promise<string> {
+async function aTopic(partitions = 1, configs: Record<string, string> = {}): Promise<string> {
   const topic = unique('topic')
-  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true })
+  await admin.createTopics([{ name: topic, partitions, replicationFactor: 1, configs }])
+  // Created is not led yet.
+  await until(async () => {
+    const asked = Array.from({ length: partitions }, (_, partition) => ({ topic, partition, at: 'latest' as const }))
+    const answers = await admin.listOffsets(asked).catch(() => [])
+    return answers.length === partitions && answers.every(({ error }) => error === undefined)
+  }, `${topic} has leaders`)
   return topic
 }
 
@@ -257,9 +261,7 @@ describe('reading', () => {
       producer,
       [0, 1].flatMap(partition => ['a', 'b', 'c'].map(text => aRecord(topic, { partition, value: Buffer.from(text) }))),
     )
-    const operator = platformaticAdmin({ bootstrapServers: [kafka.bootstrap] }, { clientId: 'log-test' })
-    await operator.deleteRecords([{ topic, partition: 0, offset: 2n }])
-    await operator.close()
+    await admin.deleteRecords([{ topic, partition: 0, offset: 2n }])
     const reader = await aReader()
     await reader.assign([
       { topic, partition: 0, offset: 0 },
