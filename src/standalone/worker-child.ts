@@ -75,8 +75,9 @@ export class WorkerChild {
     const [program, ...args] = options.command
     const log = await open(options.logFile, 'a', 0o600)
     try {
-      // The IPC channel also tells the worker when this process is gone: a killed parent leaves no orphans.
-      const child = spawn(program, args, { env: options.env, stdio: ['ignore', log.fd, log.fd, 'ipc'] })
+      // The IPC channel also tells the worker when this process is gone: a killed parent leaves no orphans. Detached: Ctrl-C in a terminal
+      // reaches this process alone, which then stops its workers in good order.
+      const child = spawn(program, args, { env: options.env, stdio: ['ignore', log.fd, log.fd, 'ipc'], detached: true })
       return new WorkerChild(child, options)
     } finally {
       await log.close()
