@@ -111,7 +111,15 @@ describe('topics', () => {
   })
 
   test('should list topics sorted, internal ones on request only', async () => {
-    await admin.groupOffsets('nobody')
+    // Makes __consumer_offsets; its coordinator answers once it has loaded.
+    await until(
+      () =>
+        admin.groupOffsets('nobody').then(
+          () => true,
+          () => false,
+        ),
+      loaded => loaded,
+    )
     await until(
       () => admin.listTopics({ includeInternal: true }),
       names => names.includes('__consumer_offsets'),
