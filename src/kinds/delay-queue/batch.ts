@@ -17,6 +17,7 @@ export class Batch {
   /** Net change of the records that a tier holds. */
   readonly far = new Map<Source, number>()
   delivered = 0
+  #bytes = 0
   expired: readonly ExpiredId[] = []
   expiredBoundMs: EpochMs = -Infinity
   /** Filled when it is sealed. */
@@ -31,6 +32,7 @@ export class Batch {
   write(output: OutgoingRecord, maker: Item | undefined): void {
     this.outputs.push(output)
     this.makers.push(maker)
+    this.#bytes += maker?.bytes ?? 0
   }
 
   end(item: Item, ending: Ending, reason?: DeadReason, tier?: Source): void {
@@ -42,6 +44,10 @@ export class Batch {
     if (tier !== undefined) this.#count(tier, 1)
     if (item.source.type === 'tier') this.#count(item.source, -1)
     if (ending === 'delivered') this.delivered++
+  }
+
+  full(records: number, bytes: number): boolean {
+    return this.ended.length >= records || this.#bytes >= bytes
   }
 
   #count(tier: Source, by: number): void {

@@ -12,6 +12,14 @@ import type { Source } from './source.ts'
 /** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
 const TIDY_AFTER_MS = 30_000
 
+/** Finished offsets that a restore collects before it drops those below the watermark: a whole journal names every message of a week. */
+const FORGET_AFTER = 10_000
+
+function forgetPassed(known: { readonly watermark: number; done: number[]; kept: number }): void {
+  known.done = known.done.filter(offset => offset >= known.watermark)
+  known.kept = known.done.length
+}
+
 /**
  * What is durable of a task and how it gets back into memory: positions of the sources, the journal, the ids. Turns a batch into a proposal that
  * holds all of it, so that outputs and books are one transaction.
@@ -24,7 +32,7 @@ export class Ledger {
   readonly #ids: Ids
   readonly #outgoing: Outgoing
   readonly #journal = new JournalPosition()
-  readonly #restored = new Map<string, { watermark: number; readonly done: number[] }>()
+  readonly #restored = new Map<string, { watermark: number; done: number[]; kept: number }>()
   #tidyAt: EpochMs = Infinity
 
   constructor(config: QueueConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
@@ -57,10 +65,11 @@ export class Ledger {
     const entries = decodeJournal(record)
     this.#journal.loaded(record.offset, record.timestampMs, entries)
     for (const { role, watermark, done } of entries) {
-      const known = this.#restored.get(role) ?? { watermark, done: [] }
+      const known = this.#restored.get(role) ?? { watermark, done: [], kept: 0 }
       this.#restored.set(role, known)
       known.watermark = watermark
       for (const offset of done) known.done.push(offset)
+      if (known.done.length > 2 * known.kept + FORGET_AFTER) forgetPassed(known)
     }
   }
 
@@ -74,6 +83,7 @@ export class Ledger {
       source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
       source.committed = commit?.offset ?? -1
       source.far = far[source.role] ?? 0
+      if (known !== undefined) forgetPassed(known)
       for (const offset of known?.done ?? []) source.position.restoreDone(offset)
     }
     this.#restored.clear()

@@ -18,6 +18,8 @@ export class Pace {
   }
 
   available(now: EpochMs): number {
+    // The clock was set back: what was earned is kept, the rest is earned from now on.
+    if (now < this.#atMs) this.#atMs = now
     // The moment that nextAt names must be enough, whatever the rounding.
     return Math.floor(this.#level(now) + 1e-6)
   }

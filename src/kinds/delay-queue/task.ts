@@ -19,6 +19,12 @@ import { Line, Waiting } from './waiting.ts'
 
 /** Below this much in memory, a task goes on reading its input whatever the rest of the worker holds. */
 const ALWAYS_READ_BYTES = 65_536
+/** The same for fixed delays and tiers. More, since what is due comes first: else the input would fill the memory before they are read at all. */
+const ALWAYS_READ_FAR_BYTES = 1_048_576
+/** Of records in one transaction, so that it is sent before it times out; moves and dead letters have a share of their own. */
+const DUE_BYTES = 8 * 1_048_576
+const WORK_BYTES = 12 * 1_048_576
+const MOST_BYTES = 16 * 1_048_576
 const REFUSED_RETRY_MS = 5_000
 const EXPIRED_IDS_AT_ONCE = 200
 
@@ -29,7 +35,6 @@ export class DelayTask implements Task {
   /** The input first. */
   readonly #sources: readonly [Source, ...Source[]]
   readonly #byTopic: ReadonlyMap<string, Source>
-  readonly #input: Source
   readonly #tiers: readonly Source[]
   readonly #tiersMs: readonly number[]
   readonly #ids: Ids
@@ -59,7 +64,6 @@ export class DelayTask implements Task {
     this.#partition = partition
     this.#sources = sourcesOf(config)
     this.#byTopic = new Map(this.#sources.map(source => [source.topic, source]))
-    this.#input = this.#sources[0]
     this.#tiers = this.#sources.filter(({ type }) => type === 'tier')
     this.#tiersMs = this.#tiers.map(({ delayMs }) => delayMs)
     // A lower maxDelay does not shorten what already waits in a larger tier.
@@ -116,6 +120,8 @@ export class DelayTask implements Task {
 
   propose(now: EpochMs, limit: number, routing: Routing): Proposal | undefined {
     this.#retract()
+    // Further ahead than was ever asked for: the clock was set back.
+    if (this.#blockedUntil - now > REFUSED_RETRY_MS) this.#blockedUntil = 0
     if (now < this.#blockedUntil) return undefined
     this.#settler.begin(now, routing)
     this.#leaveTiers(now)
@@ -123,6 +129,7 @@ export class DelayTask implements Task {
     // Neither may starve the other: what is due, and what makes room in memory.
     this.#takeDue(batch, limit - Math.min(this.#work.size + this.#bad.size, limit >> 2))
     this.#takeWork(batch, limit)
+    this.#work.trim(standsInLine)
     this.#takeBad(batch, limit)
     for (const item of this.#drops) batch.end(item, item.dropped ?? 'cancelled')
     this.#expireIds(batch)
@@ -267,7 +274,7 @@ export class DelayTask implements Task {
     const later: Item[] = []
     const most = this.#pace.available(batch.now)
     const boundMs = this.#boundMs()
-    while (batch.ended.length < limit && batch.delivered < most) {
+    while (!batch.full(limit, DUE_BYTES) && batch.delivered < most) {
       const dueMs = this.#waiting.firstDue()
       if (dueMs > batch.now) break
       this.#barred = dueMs > boundMs
@@ -292,7 +299,7 @@ export class DelayTask implements Task {
     let boundMs = Infinity
     for (const source of this.#sources) {
       // Progress before order: with no memory to read on, what is due makes the room.
-      if (source === this.#input && this.#pressed && this.held.has(source.topic)) continue
+      if (this.#noRoomFor(source)) continue
       if (source.boundMs < boundMs) boundMs = source.boundMs
     }
     return boundMs
@@ -300,7 +307,7 @@ export class DelayTask implements Task {
 
   #takeWork(batch: Batch, limit: number): void {
     for (const item of this.#work) {
-      if (batch.ended.length >= limit) return
+      if (batch.full(limit, WORK_BYTES)) return
       if (item.deed === 'cancel') batch.end(item, 'obeyed')
       else if (item.deed === 'fire') this.#fire(batch, item)
       else if (item.deed === 'move') this.#move(batch, item)
@@ -335,7 +342,7 @@ export class DelayTask implements Task {
 
   #takeBad(batch: Batch, limit: number): void {
     for (const item of this.#bad) {
-      if (batch.ended.length >= limit) return
+      if (batch.full(limit, MOST_BYTES)) return
       if (item.dead !== undefined && !this.#settler.deadLetter(batch, item, item.dead)) return
     }
   }
@@ -368,13 +375,18 @@ export class DelayTask implements Task {
   }
 
   #hold(): void {
-    const aheadBytes = this.#tiers.reduce((sum, tier) => sum + tier.aheadBytes, 0)
     for (const source of this.#sources) {
-      // What a tier holds in memory leaves only with time: it must never keep the input from being read.
-      const enough = source.type === 'input' ? this.#bytes - aheadBytes > ALWAYS_READ_BYTES : source.ahead > 0
-      if (source.full(this.held.has(source.topic)) || (this.#pressed && enough)) this.held.add(source.topic)
+      const enough = this.#pressed && source.type !== 'input' && source.ahead > 0
+      if (enough || source.full(this.held.has(source.topic)) || this.#noRoomFor(source)) this.held.add(source.topic)
       else this.held.delete(source.topic)
     }
+  }
+
+  /** What is read ahead of tiers and fixed delays leaves only with time: it must never keep anything else from being read. */
+  #noRoomFor(source: Source): boolean {
+    if (!this.#pressed) return false
+    const aheadBytes = this.#sources.reduce((sum, { type, aheadBytes }) => (type === 'input' ? sum : sum + aheadBytes), 0)
+    return this.#bytes - aheadBytes > (source.type === 'input' ? ALWAYS_READ_BYTES : ALWAYS_READ_FAR_BYTES)
   }
 }
 
