@@ -10,6 +10,8 @@ import type { Transactions } from './transactions.ts'
 const SETTLE_TIMEOUT_MS = 30_000
 
 export interface OwnershipOptions {
+  /** Begin with one record at a time: one of them is refused, and it is not known which. */
+  readonly wary: boolean
   readonly families: readonly TaskFamily[]
   readonly reading: Reading
   readonly transactions: Transactions
@@ -45,6 +47,10 @@ export class Ownership {
       const family = this.#with.families.find(({ input }) => input === topic)
       if (family === undefined) continue
       const hosted = new Hosted(family, partition)
+      if (this.#with.wary) {
+        hosted.limit = 1
+        hosted.alone = true
+      }
       this.#hosted.set(`${topic}/${partition}`, { hosted, takenOver: this.#with.takeOver(hosted) })
     }
     this.#refresh()

@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: WorkerMetrics
+  /** The session before ended over a record that brokers refuse: begin with one record at a time, so that it is found. */
+  readonly wary: boolean
 }
 
 /**
@@ -36,6 +38,7 @@ export class Session {
   readonly #options: SessionOptions
   readonly #failure = Promise.withResolvers<Error>()
   #over = false
+  #refused = false
   #producer: TransactionalProducer | undefined
   #reader: LogReader | undefined
   #member: GroupConsumer | undefined
@@ -52,6 +55,14 @@ export class Session {
   /** Resolves when the session has to be replaced. */
   get failed(): Promise<Error> {
     return this.#failure.promise
+  }
+
+  /**
+   * It ended while the brokers refused a record. librdkafka cannot abort while later records of the same partition are on their way (they are out of
+   * sequence for good): it waits until the broker ends the transaction, is fenced by that, and what the tasks were to be told is lost with them.
+   */
+  get refused(): boolean {
+    return this.#refused
   }
 
   tasks(): readonly Hosted[] {
@@ -99,12 +110,13 @@ export class Session {
 
   readonly #fail = (error: Error): void => {
     this.#over = true
+    this.#refused = (this.#producer?.refusals().length ?? 0) > 0
     this.#transactions?.abandon()
     this.#failure.resolve(error)
   }
 
   #assemble(producer: TransactionalProducer, reader: LogReader): { reading: Reading; transactions: Transactions; ownership: Ownership } {
-    const { clock, logger, metrics, families, log, transactionalId, memoryBudgetBytes } = this.#options
+    const { clock, logger, metrics, families, log, transactionalId, memoryBudgetBytes, wary } = this.#options
     const tasks = (): readonly Hosted[] => this.tasks()
     const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
     const { bell } = shared
@@ -131,6 +143,7 @@ export class Session {
     const ownership = new Ownership({
       ...shared,
       families,
+      wary,
       reading,
       transactions,
       takeOver: hosted => this.#membership.promise.then(() => takeOver(hosted, takingOver)),

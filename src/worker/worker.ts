@@ -94,11 +94,13 @@ class KernelWorker implements Worker {
   /** One session after the other, until stopped; the error that made it give up otherwise. */
   async #sessions(): Promise<Error | undefined> {
     const { clock, logger } = this.#options
+    let wary = false
     for (let failures = 0; ;) {
       const beganMs = clock.monotonicMs()
-      const session = this.#newSession()
+      const session = this.#newSession(wary)
       this.#session = session
       const reason = await this.#runs(session)
+      wary = session.refused
       const stuck = await this.#closes(session)
       if (this.#stopped() || stuck !== undefined) return stuck
       failures = clock.monotonicMs() - beganMs > HEALTHY_AFTER_MS ? 1 : failures + 1
@@ -113,7 +115,7 @@ class KernelWorker implements Worker {
     return this.#stopping.signal.aborted
   }
 
-  #newSession(): Session {
+  #newSession(wary: boolean): Session {
     const { contract, instanceId, log, clock, logger } = this.#options
     return new Session({
       group: contract.group,
@@ -124,6 +126,7 @@ class KernelWorker implements Worker {
       clock,
       logger,
       metrics: this.#metrics,
+      wary,
     })
   }
 
