@@ -1,0 +1,192 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Admin, Kafka } from 'kafkajs'
+import { kind } from '../../../src/kinds/delay-queue/index.ts'
+import type { DelayQueue, DelayQueueSpec } from '../../../src/kinds/delay-queue/resource.ts'
+import type { Contract } from '../../../src/worker/contract.ts'
+import { eventually } from '../eventually.ts'
+
+const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
+
+/** A worker as a process of its own. */
+export interface WorkerProcess {
+  readonly pid: number | undefined
+  ready(): Promise<boolean>
+  /** Text of /metrics. */
+  metrics(): Promise<string>
+  /** SIGKILL, without a word. */
+  kill(): Promise<void>
+  /** SIGTERM; resolves with the exit status. */
+  stop(): Promise<number | null>
+  printed(): string
+}
+
+/** The topics of a queue on a real broker, and workers of it: what operator and platform do, without them. */
+export class QueueOnKafka {
+  readonly namespace: string
+  readonly #dir: string
+  readonly #workers = new Set<WorkerProcess>()
+  readonly topics: readonly string[]
+
+  private constructor(namespace: string, dir: string, topics: readonly string[]) {
+    this.namespace = namespace
+    this.#dir = dir
+    this.topics = topics
+  }
+
+  /** Makes the topics `<namespace>.q.*` and the target. */
+  static async create(
+    kafka: Kafka,
+    bootstrap: string,
+    namespace: string,
+    spec: Omit<DelayQueueSpec, 'connectionRef'>,
+    more: { readonly memoryBudgetBytes?: number } = {},
+  ): Promise<QueueOnKafka> {
+    const queue: DelayQueue = {
+      apiVersion: 'sluice.dev/v1alpha1',
+      kind: 'DelayQueue',
+      metadata: { name: 'q', namespace, generation: 1 },
+      spec: { connectionRef: { name: 'main' }, ...spec },
+    }
+    const admin = kafka.admin()
+    await admin.connect()
+    const partitions = spec.partitions ?? 6
+    if (spec.target) await createTopic(admin, spec.target.topic, partitions, {})
+    const { topics, workers } = kind.plan(queue, {
+      now: Date.now(),
+      connection: { ref: { kind: 'KafkaConnection', namespace, name: 'main' }, defaults: { replicationFactor: 1 }, probe: undefined },
+      topics: new Map(),
+      vanishing: new Set(),
+      siblings: [],
+      answers: new Map(),
+    })
+    await admin.createTopics({
+      waitForLeaders: false,
+      topics: topics.map(({ name, configs }) => ({
+        topic: name,
+        numPartitions: partitions,
+        replicationFactor: 1,
+        configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value: value ?? '' })),
+      })),
+    })
+    await known(
+      admin,
+      topics.map(({ name }) => name),
+    )
+    await admin.disconnect()
+    const contract: Contract = {
+      version: 1,
+      generation: 1,
+      namespace,
+      group: workers?.group ?? '',
+      connection: { bootstrapServers: [bootstrap] },
+      resources: [{ kind: 'DelayQueue', name: 'q', config: workers?.config }],
+      memoryBudgetBytes: more.memoryBudgetBytes ?? 128 * 2 ** 20,
+    }
+    const dir = await mkdtemp(join(tmpdir(), 'sluice-queue-'))
+    await writeFile(join(dir, 'contract.json'), JSON.stringify(contract))
+    return new QueueOnKafka(
+      namespace,
+      dir,
+      topics.map(({ name }) => name),
+    )
+  }
+
+  topic(role: string): string {
+    return `${this.namespace}.q.${role}`
+  }
+
+  start(): WorkerProcess {
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', MAIN, 'worker', '--contract', join(this.#dir, 'contract.json'), '--listen', '127.0.0.1:0'],
+      {
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        env: { ...process.env, NODE_OPTIONS: process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', UV_THREADPOOL_SIZE: '16' },
+      },
+    )
+    const worker = new Child(child)
+    this.#workers.add(worker)
+    return worker
+  }
+
+  /** Resolves when every partition has a task that runs. */
+  async allOwned(workers: readonly WorkerProcess[], withinMs = 60_000): Promise<void> {
+    await eventually('every worker ready', async () => (await Promise.all(workers.map(worker => worker.ready()))).every(Boolean), withinMs)
+  }
+
+  /** What all workers printed, the dead ones too. */
+  logs(): string {
+    return [...this.#workers].map(worker => worker.printed()).join('\n')
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#workers].map(worker => worker.kill()))
+    await rm(this.#dir, { recursive: true, force: true })
+  }
+}
+
+export async function createTopic(
+  admin: Admin,
+  topic: string,
+  partitions: number,
+  configs: Readonly<Record<string, string>>,
+): Promise<void> {
+  const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: false })
+  await known(admin, [topic])
+}
+
+/** kafkajs can wait for leaders by itself, but gives up when a topic is not known to the broker yet. */
+const known = (admin: Admin, topics: string[]): Promise<unknown> =>
+  eventually('leaders of the topics', async () => {
+    const { topics: found } = await admin.fetchTopicMetadata({ topics })
+    return found.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
+  })
+
+class Child implements WorkerProcess {
+  readonly #child: ChildProcess
+  readonly #gone: Promise<number | null>
+  #output = ''
+  #port = 0
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    this.#gone = new Promise(resolve => child.once('exit', resolve))
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
+    child.on('message', (message: { readonly port?: number }) => (this.#port = message.port ?? this.#port))
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  async ready(): Promise<boolean> {
+    if (this.#port === 0) return false
+    const response = await fetch(`http://127.0.0.1:${this.#port}/readyz`)
+    const contract = (await (await fetch(`http://127.0.0.1:${this.#port}/contract`)).json()) as { tasks: readonly unknown[] }
+    return response.ok && contract.tasks.length > 0
+  }
+
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text()
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL')
+    await this.#gone
+  }
+
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM')
+    return this.#gone
+  }
+
+  printed(): string {
+    return this.#output
+  }
+}
