@@ -1,10 +1,11 @@
 import type { KafkaLog } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { WorkerMetrics } from './metrics.ts'
+import { ProducerPair } from './producer-pair.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** Ends what a predecessor may have left open, by taking its transactional id for a moment: 0.5 s instead of the 20 s of a timeout. */
+/** Ends what a predecessor may have left open, by taking its transactional ids for a moment: 0.5 s instead of the 20 s of a timeout. */
 export class Fencing {
   readonly #log: KafkaLog
   readonly #own: string
@@ -32,7 +33,7 @@ export class Fencing {
   }
 
   async #fence(transactionalId: string): Promise<void> {
-    const producer = await this.#log.producer({ transactionalId, transactionTimeoutMs: TIMEOUT_MS })
+    const producer = await ProducerPair.of(this.#log, transactionalId, TIMEOUT_MS)
     try {
       await producer.initTransactions(TIMEOUT_MS)
     } finally {

@@ -8,6 +8,15 @@ export const BATCH_LIMIT = 1000
 /** Why a task was stopped: it stays owned and untouched until someone looks, since going on would lose or double records. */
 export type StopReason = 'OffsetOutOfRange' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'
 
+/** Going on would lose or double records: the task is stopped. */
+export class Impossible extends Error {
+  readonly reason: StopReason
+  constructor(reason: StopReason, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
 /** A task and what the kernel knows of it. The one mutable record per owned partition. */
 export class Hosted {
   readonly family: TaskFamily
@@ -24,6 +33,8 @@ export class Hosted {
   /** Written under our transactional id. Per source, as the task wrote it. */
   claimed = false
   committed: ReadonlyMap<string, Commit> = new Map()
+  /** Monotonic time at which all of them were last written, moved or not. */
+  keptAtMs = 0
   /** Next offset wanted per source. */
   readonly next = new Map<string, number>()
   /** Sources taken from the reader, with the monotonic time. */

@@ -126,8 +126,12 @@ export class Reading {
     const hosted = this.#sources.get(key(topic, partition))
     if (hosted === undefined) this.#restores.load(topic, partition, records)
     else if (hosted.active) {
+      // A source that was resumed while a batch of it was on its way is read from the start of that batch again.
+      const next = hosted.next.get(topic) ?? 0
+      const fresh = (records[0]?.offset ?? next) < next ? records.filter(({ offset }) => offset >= next) : records
+      if (fresh.length === 0) return
       try {
-        hosted.task.accept(records, this.#with.clock.now())
+        hosted.task.accept(fresh, this.#with.clock.now())
         hosted.next.set(topic, last.offset + 1)
       } catch (error) {
         this.fault(hosted, error)
@@ -149,7 +153,10 @@ export class Reading {
   async #halted({ topic, partition, error }: ReadBatch['stopped'][number]): Promise<void> {
     const hosted = this.#sources.get(key(topic, partition)) ?? this.#restores.ownerOf(topic, partition)
     if (hosted === undefined) return
-    if (error.code === 'OffsetOutOfRange') await this.stopTask(hosted, error.code, error.message)
+    if (error.code === 'OffsetOutOfRange') {
+      // Of a state, retention may have removed the start since we asked for it: the take-over begins again and sees what is left.
+      if (!this.#restores.fail(topic, partition, error)) await this.stopTask(hosted, error.code, error.message)
+    }
     // A topic may be unknown for a moment, to a broker that has just started: the reader goes on by itself.
     else this.#with.logger.warn({ task: hosted.name, topic, partition, code: error.code }, error.message)
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../api/clock.ts'
 import type { LogReader, LogRecord } from '../kafka/log.ts'
+import { Impossible } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
 
 /** Without progress for so long, a transaction hangs or the log was truncated: loud, instead of waiting for ever. */
@@ -46,6 +47,15 @@ export class Restores {
     for (const topic of [...restore.wanted.keys()]) this.#reached(restore, topic)
     this.#restores.delete(hosted)
     restore.done.resolve(undefined)
+  }
+
+  /** A state cannot be read on: what was read of it is not enough. False: it is not being restored. */
+  fail(topic: string, partition: number, error: Error): boolean {
+    const restore = this.#byPartition.get(key(topic, partition))
+    if (restore === undefined) return false
+    restore.done.reject(error)
+    this.end(restore.hosted)
+    return true
   }
 
   ownerOf(topic: string, partition: number): Hosted | undefined {
@@ -95,7 +105,10 @@ export class Restores {
     const where = [...restore.wanted].map(([topic, end]) => `${topic}[${partition}] at ${restore.position.get(topic) ?? '?'} of ${end}`)
     // Rejected before it is ended: ending it would resolve it.
     restore.done.reject(
-      new Error(`no progress for ${STALLED_AFTER_MS / 1000} s while restoring ${where.join(', ')}: does a transaction hang?`),
+      new Impossible(
+        'RestoreStalled',
+        `no progress for ${STALLED_AFTER_MS / 1000} s while restoring ${where.join(', ')}: does a transaction hang?`,
+      ),
     )
     this.end(restore.hosted)
   }

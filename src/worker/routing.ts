@@ -5,9 +5,14 @@ import type { Routing } from './task.ts'
 
 const FRESH_MS = 5000
 const RETRY_MS = 500
+/** An answer that is so old may be wrong by now (sooner if the topic was missing: it may be there): wait for the next one. */
+const STALE_MS = 2 * FRESH_MS
+/** Messages may name topics: without bound. */
+const MOST_ANSWERS = 10_000
 
 interface Answer {
   partitions: number | 'missing' | undefined
+  answeredAt: number
   askedAt: number
   asking: boolean
 }
@@ -29,24 +34,34 @@ export class TopicRouting implements Routing {
 
   partitions(topic: string): number | 'missing' | undefined {
     const now = this.#clock.monotonicMs()
-    const answer = this.#answers.get(topic) ?? { partitions: undefined, askedAt: -Infinity, asking: false }
-    this.#answers.set(topic, answer)
-    const staleAfterMs = answer.partitions === undefined ? RETRY_MS : FRESH_MS
-    if (!answer.asking && now - answer.askedAt > staleAfterMs) void this.#ask(topic, answer, now)
-    return answer.partitions
+    const answer = this.#answerFor(topic)
+    const staleMs = answer.partitions === 'missing' ? FRESH_MS : STALE_MS
+    const known = now - answer.answeredAt > staleMs ? undefined : answer.partitions
+    const askAgainMs = known === undefined ? RETRY_MS : FRESH_MS
+    if (!answer.asking && now - answer.askedAt > askAgainMs) void this.#ask(topic, answer, now, known)
+    return known
   }
 
   choose(key: Buffer | null, partitions: number): number {
     return this.#partitioner.choose(key, partitions)
   }
 
-  async #ask(topic: string, answer: Answer, now: number): Promise<void> {
+  #answerFor(topic: string): Answer {
+    let answer = this.#answers.get(topic)
+    if (answer !== undefined) return answer
+    if (this.#answers.size >= MOST_ANSWERS) this.#answers.clear()
+    answer = { partitions: undefined, answeredAt: -Infinity, askedAt: -Infinity, asking: false }
+    this.#answers.set(topic, answer)
+    return answer
+  }
+
+  async #ask(topic: string, answer: Answer, now: number, known: Answer['partitions']): Promise<void> {
     answer.asking = true
     answer.askedAt = now
     try {
-      const before = answer.partitions
       answer.partitions = (await this.#producer.partitionsOf(topic)) ?? 'missing'
-      if (answer.partitions !== before) this.#learned()
+      answer.answeredAt = this.#clock.monotonicMs()
+      if (answer.partitions !== known) this.#learned()
     } catch {
       // No broker answered: what is known stays, and the next proposal asks again.
     } finally {

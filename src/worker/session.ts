@@ -7,6 +7,7 @@ import type { Hosted } from './hosted.ts'
 import { Memory } from './memory.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { Ownership } from './ownership.ts'
+import { ProducerPair } from './producer-pair.ts'
 import { Reading } from './reading.ts'
 import { TopicRouting } from './routing.ts'
 import { takeOver } from './takeover.ts'
@@ -76,7 +77,7 @@ export class Session {
   async start(): Promise<void> {
     const { log, transactionalId, group, families } = this.#options
     // The producer first: it is the one that learns why a cluster cannot be reached, and it fences our own earlier session.
-    const producer = await log.producer({ transactionalId, transactionTimeoutMs: TRANSACTION_TIMEOUT_MS })
+    const producer = await ProducerPair.of(log, transactionalId, TRANSACTION_TIMEOUT_MS)
     this.#producer = producer
     await producer.initTransactions(INIT_TIMEOUT_MS)
     const reader = await log.reader()

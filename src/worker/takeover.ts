@@ -3,7 +3,8 @@ import { KafkaError } from '../kafka/errors.ts'
 import type { Commit, GroupConsumer, LogReader, TopicPartition, Watermarks } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Fencing } from './fencing.ts'
-import type { Hosted, StopReason } from './hosted.ts'
+import { Impossible } from './hosted.ts'
+import type { Hosted } from './hosted.ts'
 import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import type { Reading } from './reading.ts'
@@ -27,15 +28,6 @@ export interface TakeoverOptions {
 
 /** The partition is being given up while it is taken over. */
 class Leaving extends Error {}
-
-/** Going on would lose or double records. */
-class Impossible extends Error {
-  readonly reason: StopReason
-  constructor(reason: StopReason, message: string) {
-    super(message)
-    this.reason = reason
-  }
-}
 
 /**
  * Makes an assigned partition ours: the order of these steps is what keeps records from being lost or doubled (README, law 3). Never rejects; the task
@@ -80,6 +72,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   check(hosted)
   await transactions.writeOffsets(claim, false)
   hosted.committed = new Map(claim.map(commit => [commit.topic, commit]))
+  hosted.keptAtMs = clock.monotonicMs()
   hosted.claimed = true
   check(hosted)
   hosted.state = 'running'

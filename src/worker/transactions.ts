@@ -9,7 +9,7 @@ import { encodeOwnership } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { blame } from './refusals.ts'
 import type { Entry } from './refusals.ts'
-import type { Routing } from './task.ts'
+import type { Proposal, Routing } from './task.ts'
 
 const OFFSETS_TIMEOUT_MS = 10_000
 const COMMIT_TIMEOUT_MS = 15_000
@@ -18,6 +18,14 @@ const LONGEST_SLEEP_MS = 60_000
 /** A task that says it may have something, and has not (a target's partitions are being asked): not so soon again. */
 const NOTHING_DUE_MS = 5
 const LONGEST_BACKOFF_MS = 1000
+/**
+ * Brokers forget offsets of topics that no member subscribes to, as all but the inputs are, a week after they were written (`offsets.retention.minutes`),
+ * though the group is alive (seen on Kafka 4.1). So those that do not move are written again.
+ */
+const KEEP_OFFSETS_MS = 600_000
+/** Of records in one transaction, over all tasks: it must be sent before it times out. */
+const MOST_BYTES = 16 * 1_048_576
+const NOTHING: Proposal = { outputs: [], offsets: [], token: undefined }
 /** Transactions that fail for so long on end are not a hiccup: start the session anew. */
 const FAILING_FOR_MS = 60_000
 
@@ -63,9 +71,10 @@ export class Transactions {
     try {
       while (!this.#stopping && !this.#broken) {
         const outcome = await this.#exclusive(() => this.#next())
+        // Idle ends a row of failures too: what failed is gone with its partition, or is put off by its task.
+        if (outcome === 'idle' || outcome === undefined) this.#failures = 0
         if (outcome === 'idle') await this.#with.bell.wait(this.#idleMs())
-        else if (outcome === undefined) this.#failures = 0
-        else await this.#backOff(outcome)
+        else if (outcome !== undefined) await this.#backOff(outcome)
       }
     } catch (error) {
       this.#with.failed(error instanceof Error ? error : new Error(String(error)))
@@ -120,18 +129,20 @@ export class Transactions {
   }
 
   #gather(): readonly Entry[] {
-    const hosted = this.#with.tasks().filter(({ active }) => active)
+    const hosted = this.#with.tasks().filter(({ claimed, leaving }) => claimed && !leaving)
     const now = this.#with.clock.now()
     const first = (this.#turn += 1)
     const entries: Entry[] = []
     let room = BATCH_LIMIT
-    for (let i = 0; i < hosted.length && room > 0; i += 1) {
+    let bytes = 0
+    for (let i = 0; i < hosted.length && room > 0 && bytes < MOST_BYTES; i += 1) {
       const each = hosted[(first + i) % hosted.length]
       if (each === undefined || (each.alone && entries.length > 0)) continue
       const entry = this.#propose(each, now, Math.min(each.limit, room))
       if (entry === undefined) continue
       entries.push(entry)
       room -= entry.proposal.outputs.length
+      for (const { value } of entry.proposal.outputs) bytes += value?.length ?? 0
       if (each.alone) break
     }
     return entries
@@ -139,9 +150,10 @@ export class Transactions {
 
   #propose(hosted: Hosted, now: number, limit: number): Entry | undefined {
     try {
-      const proposal = hosted.task.propose(now, limit, this.#with.routing)
-      if (proposal === undefined) return undefined
-      return { hosted, proposal, offsets: this.#owned(this.#gated(hosted, proposal.offsets), false), refused: undefined }
+      const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing) : undefined
+      const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
+      if (proposal === undefined && offsets.length === 0) return undefined
+      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned(offsets, false), refused: undefined }
     } catch (error) {
       this.#with.stop(hosted, error)
       return undefined
@@ -152,6 +164,13 @@ export class Transactions {
   #gated(hosted: Hosted, offsets: readonly Commit[]): readonly Commit[] {
     const input = hosted.committed.get(hosted.family.input)
     return offsets.length > 0 || input === undefined ? offsets : [input]
+  }
+
+  /** From time to time all offsets of the task, those that stand still too. */
+  #kept(hosted: Hosted, moved: readonly Commit[]): readonly Commit[] {
+    if (this.#with.clock.monotonicMs() - hosted.keptAtMs < KEEP_OFFSETS_MS) return moved
+    const topics = new Set(moved.map(({ topic }) => topic))
+    return [...moved, ...[...hosted.committed.values()].filter(({ topic }) => !topics.has(topic))]
   }
 
   #owned(offsets: readonly Commit[], released: boolean): readonly Commit[] {
@@ -212,8 +231,10 @@ export class Transactions {
     return error
   }
 
-  #advance({ hosted, proposal }: Entry): void {
+  #advance({ hosted, proposal, offsets }: Entry): void {
     const { clock, metrics, advanced, stop } = this.#with
+    if (offsets.length >= hosted.committed.size) hosted.keptAtMs = clock.monotonicMs()
+    if (proposal === NOTHING) return
     metrics.recordsWritten.inc({}, proposal.outputs.length)
     hosted.committed = new Map([...hosted.committed, ...proposal.offsets.map(commit => [commit.topic, commit] as const)])
     if (hosted.limit < BATCH_LIMIT) hosted.limit = Math.min(BATCH_LIMIT, hosted.limit * 2)

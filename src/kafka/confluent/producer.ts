@@ -10,6 +10,8 @@ import { vendorBytes, vendorHeaders } from './records.ts'
 import { producerConfig } from './settings.ts'
 
 const PARTITIONS_CACHED_MS = 5000
+/** Messages may name topics: without bound. */
+const MOST_TOPICS_CACHED = 10_000
 const METADATA_TIMEOUT_MS = 5000
 /** Delivery reports are fetched by polling; commit polls by itself, so this only matters for reports that come before. */
 const POLL_INTERVAL_MS = 10
@@ -102,6 +104,7 @@ class ConfluentProducer implements TransactionalProducer {
     )
     const found = metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0
     const count = found === 0 ? undefined : found
+    if (this.#partitions.size >= MOST_TOPICS_CACHED) this.#partitions.clear()
     this.#partitions.set(topic, { count, at: now })
     return count
   }

@@ -197,9 +197,16 @@ class ConfluentReader implements LogReader {
       reading => reading.active && (this.#suspicious || now - Math.max(reading.heardAt, reading.checkedAt) > SUSPECT_AFTER_MS),
     )
     if (suspects.length === 0) return []
+    // No broker answers: that is no reason to stop reading what they may send next.
+    const answers = await this.watermarks(suspects).catch(() => undefined)
+    if (answers === undefined) {
+      for (const reading of suspects) reading.checkedAt = performance.now()
+      return []
+    }
     this.#suspicious = false
-    const answers = await this.watermarks(suspects)
     return suspects.flatMap((reading, index): ReadBatch['stopped'] => {
+      // Paused or taken away while we asked.
+      if (this.#readings.get(key(reading.topic, reading.partition)) !== reading) return []
       const answer = answers[index]
       const error = answer instanceof KafkaError || answer === undefined ? answer : this.#examine(reading, answer, now)
       reading.checkedAt = now

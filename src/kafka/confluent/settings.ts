@@ -53,7 +53,7 @@ export function producerConfig(
     'message.max.bytes': 100_000_000,
     'batch.size': 1_000_000,
     dr_cb: true,
-    'delivery.report.only.error': true,
+    'delivery.report.only.error': false,
   }
 }
 

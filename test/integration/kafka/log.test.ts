@@ -416,6 +416,23 @@ describe('group', () => {
   })
 })
 
+test('should go on polling while no broker answers, and read on when one does', async () => {
+  const topic = await aTopic()
+  const reader = await aReader()
+  await reader.assign([{ topic, partition: 0, offset: 0 }])
+  await until(async () => (await reader.poll(10, 20)).ends.length > 0, 'the end was reached')
+  kafka.pause()
+  try {
+    // Longer than silence is suspicious, and than a question then waits for its answer.
+    const until = performance.now() + 9000
+    while (performance.now() < until) expect(await reader.poll(10, 20)).toMatchObject({ records: [], stopped: [] })
+  } finally {
+    kafka.resume()
+  }
+  await write(await aProducer(), [aRecord(topic)])
+  expect(values(await read(reader, 1))).toEqual(['v'])
+}, 60_000)
+
 test('should say why it could not connect', async () => {
   const nobody = confluentLog({ bootstrapServers: ['127.0.0.1:1'] }, { clientId: 'log-test' })
   await expect(nobody.reader()).rejects.toMatchObject({

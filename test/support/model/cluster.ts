@@ -145,6 +145,11 @@ export class Group {
     return this.#offsets.get(nameOf(partition))
   }
 
+  /** What brokers do after `offsets.retention.minutes`. */
+  forget(partition: TopicPartition): void {
+    this.#offsets.delete(nameOf(partition))
+  }
+
   stable(partition: TopicPartition): boolean {
     return (this.#pending.get(nameOf(partition)) ?? 0) === 0
   }
