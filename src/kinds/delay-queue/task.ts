@@ -396,5 +396,5 @@ const standsInBad = ({ gone, deed }: Item): boolean => !gone && deed === 'deadLe
 const outOfReach = (horizonMs: number): DeadReason => ({
   disposition: 'poison',
   code: 'FireOutOfReach',
-  message: `no message of this sluice-id is due within ${formatDuration(horizonMs)}: fire reaches no further in this version; cancel and schedule it anew`,
+  message: `no message of this sluice-id is within reach: in this version fire finds only what is due within ${formatDuration(horizonMs)} and waits in no tier; cancel it and schedule it anew`,
 })
