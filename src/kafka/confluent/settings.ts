@@ -52,8 +52,9 @@ export function producerConfig(
     // The broker decides: it names the topic, and only it knows the topic's limit.
     'message.max.bytes': 100_000_000,
     'batch.size': 1_000_000,
+    // Reports of success too, though only refusals are of interest: a commit waits for the last record in steps of 10 ms unless a report wakes
+    // it (seen with `delivery.report.only.error`: commit p50 11.6 ms instead of 4.7).
     dr_cb: true,
-    'delivery.report.only.error': false,
   }
 }
 
