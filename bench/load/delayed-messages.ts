@@ -16,8 +16,8 @@ const producer = new confluent.Producer({
   'enable.idempotence': true,
 })
 await new Promise<void>((resolve, reject) =>
-  producer.connect({}, error => {
-    if (error) reject(error)
+  producer.connect({}, (error: unknown) => {
+    if (error instanceof Error) reject(error)
     else resolve()
   }),
 )

@@ -13,6 +13,7 @@ export const idsOf = (transactionalId: string): readonly [string, string] => [`$
 export class ProducerPair implements TransactionalProducer {
   readonly #producers: readonly [TransactionalProducer, TransactionalProducer]
   #current: TransactionalProducer
+  #aborted = false
 
   private constructor(producers: readonly [TransactionalProducer, TransactionalProducer]) {
     this.#producers = producers
@@ -36,7 +37,10 @@ export class ProducerPair implements TransactionalProducer {
 
   begin(): Promise<void> {
     const [a, b] = this.#producers
-    this.#current = this.#current === a ? b : a
+    // After an abort the same one goes on, behind its own markers: where an aborted and another transaction overlap in a partition, kafkajs shows
+    // the aborted records to its read_committed consumers.
+    if (!this.#aborted) this.#current = this.#current === a ? b : a
+    this.#aborted = false
     return this.#current.begin()
   }
 
@@ -53,6 +57,7 @@ export class ProducerPair implements TransactionalProducer {
   }
 
   abort(timeoutMs: number): Promise<void> {
+    this.#aborted = true
     return this.#current.abort(timeoutMs)
   }
 
