@@ -52,6 +52,15 @@ describe('status', () => {
     expect(found({ problems }).conditions[0]?.message).toBe('first (and 1 more)')
   })
 
+  test('should tell one problem of each reason: none hides what another asks for', () => {
+    const outside: Problem = { severity: 'Stalled', reason: 'TopicNotAllowed', message: 'outside' }
+    const problems = [problem('Stalled', 'first'), problem('Stalled', 'second'), outside]
+    expect(found({ problems }).conditions[0]).toMatchObject({
+      reason: 'TopicFailed',
+      message: 'first; TopicNotAllowed: outside (and 1 more)',
+    })
+  })
+
   test('should move the transition time with the status of a condition only', () => {
     const first = found({})
     const later = found({ well: { reason: 'Observed', message: 'other' } }, withStatus(board, first), NOW + 60_000)

@@ -81,8 +81,12 @@ function verdictOf(problems: readonly Problem[], pending: string | undefined, we
   return trio({ ready: 'True', ...well, reconciling: false, stalled: false })
 }
 
+/** The first of each reason, since each reason asks for something else; those like them are counted. */
 function tell(worst: Problem, alike: readonly Problem[]): string {
-  return alike.length === 1 ? worst.message : `${worst.message} (and ${alike.length - 1} more)`
+  const told = alike.filter(({ reason }, i) => alike.findIndex(other => other.reason === reason) === i)
+  const messages = told.map(({ reason, message }) => (reason === worst.reason ? message : `${reason}: ${message}`))
+  const others = alike.length - told.length
+  return others === 0 ? messages.join('; ') : `${messages.join('; ')} (and ${others} more)`
 }
 
 interface Trio {
