@@ -164,6 +164,8 @@ describe('FileStore', () => {
     await writeFile(join(folder, 'a.yaml'), queue('a', {}))
     await until(() => store.problems().length === 0)
     expect(said.map(line => line.what)).toEqual(['Invalid', 'Removed', 'Corrected'])
+    // Above the current folder, where a relative path would be a riddle.
+    expect(said[1]?.message).toBe(`${join(folder, 'b.yaml')} no longer has it`)
   })
 
   test('should refuse a change that an API server would refuse, and go on with the old spec', async () => {

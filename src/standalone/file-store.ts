@@ -209,7 +209,7 @@ export class FileStore implements ResourceStore {
     this.#absentSince.delete(refKey(ref))
     this.#unsettled = true
     await this.#options.state.remove(ref)
-    this.#options.announcer.say({ about: ref, what: 'Removed', message: `${relative('.', entry.source)} no longer has it`, level: 'info' })
+    this.#options.announcer.say({ about: ref, what: 'Removed', message: `${shownPath(entry.source)} no longer has it`, level: 'info' })
     this.#notify(ref)
   }
 
@@ -228,6 +228,12 @@ export class FileStore implements ResourceStore {
       if (!lines.has(line)) this.#options.announcer.say({ what: 'Corrected', message: line, level: 'info' })
     this.#reported = lines
   }
+}
+
+/** Relative where that is shorter to read, which it is not above the current folder. */
+function shownPath(path: string): string {
+  const fromHere = relative('.', path)
+  return fromHere.startsWith('..') ? path : fromHere
 }
 
 const withMetadata = (entry: StoredResource, metadata: Partial<Resource['metadata']>): StoredResource => ({
