@@ -138,5 +138,7 @@ export function noneUsable(errors: readonly KafkaError[]): KafkaError {
   const resolved = errors.filter(error => error.code !== 'UnknownHost')
   const [telling] = (resolved.length > 0 ? resolved : errors).toSorted((a, b) => rank(a.code) - rank(b.code))
   const code = telling?.code ?? 'BrokerUnreachable'
-  return new KafkaError(code, errors.map(error => error.message).join('; '), { retriable: telling?.retriable ?? true, cause: telling })
+  // A broker may be met twice: as a bootstrap server and as a member of the cluster.
+  const messages = new Set(errors.map(error => error.message))
+  return new KafkaError(code, [...messages].join('; '), { retriable: telling?.retriable ?? true, cause: telling })
 }
