@@ -2,8 +2,10 @@ import { Command } from 'commander'
 import { refOf } from '../api/resource.ts'
 import type { Resource } from '../api/resource.ts'
 import { kinds } from '../kinds/index.ts'
+import { definition as connection } from '../kinds/kafka-connection/resource.ts'
 import { createLogger } from '../observability/logger.ts'
 import type { Operator } from '../operator/operator.ts'
+import type { ResourceStore } from '../operator/ports.ts'
 import type { Format } from './output.ts'
 import { outputOption, print } from './output.ts'
 import type { PlannedResource } from './plan-text.ts'
@@ -23,14 +25,21 @@ export const planCommand = (): Command =>
     )
     .addOption(outputOption())
     .action(async (options: Options) => {
-      const { planned, problems } = await plan(options)
-      print({ data: { resources: planned, problems }, text: [planText(planned), ...problems] }, options.output)
+      const { planned, problems, assumed } = await plan(options)
+      print({ data: { resources: planned, problems, assumed }, text: [planText(planned), ...assumed, ...problems] }, options.output)
       const unknown = problems.length > 0 || planned.some(resource => resource.unknown)
       const differs = planned.some(({ changes, problems }) => changes.length > 0 || problems.some(({ severity }) => severity === 'Stalled'))
       process.exitCode = unknown ? 2 : differs ? 1 : 0
     })
 
-async function plan(options: Options): Promise<{ readonly planned: readonly PlannedResource[]; readonly problems: readonly string[] }> {
+interface Planned {
+  readonly planned: readonly PlannedResource[]
+  readonly problems: readonly string[]
+  /** What the files do not say and the plan took for granted. */
+  readonly assumed: readonly string[]
+}
+
+async function plan(options: Options): Promise<Planned> {
   const announcer = { say: () => undefined }
   const { operator, store } = standaloneOperator(options, { announcer, logger: createLogger({ level: 'silent' }), readOnly: true })
   const stop = new AbortController()
@@ -41,11 +50,26 @@ async function plan(options: Options): Promise<{ readonly planned: readonly Plan
     )
     const planned: PlannedResource[] = []
     for (const kind of kinds) for (const resource of store.list(kind.definition.kind)) planned.push(await planOne(resource, operator))
-    return { planned, problems: store.problems() }
+    return { planned, problems: store.problems(), assumed: options.bootstrap === undefined ? [] : assumptions(store, options.bootstrap) }
   } finally {
     stop.abort()
     await operator.close()
   }
+}
+
+/** One line for each KafkaConnection that a resource names and that is not among the files. */
+function assumptions(store: Pick<ResourceStore, 'list' | 'get'>, bootstrap: string): readonly string[] {
+  const lines = kinds.flatMap(kind =>
+    store.list(kind.definition.kind).flatMap(resource => {
+      const name = kind.connectionOf(resource)
+      const { namespace } = resource.metadata
+      if (name === undefined || store.get({ kind: connection.kind, namespace, name }) !== undefined) return []
+      return [
+        `KafkaConnection/${namespace}/${name} is not among the files: assumed at ${bootstrap}, without credentials, defaults and allowedTopics`,
+      ]
+    }),
+  )
+  return [...new Set(lines)]
 }
 
 async function planOne(resource: Resource, operator: Operator): Promise<PlannedResource> {

@@ -21,6 +21,7 @@ import { Folder } from '../standalone/folder.ts'
 import { RuleFiles } from '../standalone/rule-files.ts'
 import { StateFiles } from '../standalone/state-files.ts'
 import { servers } from './cluster-options.ts'
+import { withStandIns } from './stand-in-connections.ts'
 
 export interface FolderOptions {
   readonly filename: string
@@ -66,7 +67,7 @@ export function standaloneOperator(
   const metrics = createMetrics()
   const operator = createOperator({
     kinds,
-    store,
+    store: readOnly && options.bootstrap !== undefined ? withStandIns(store, servers(options.bootstrap)) : store,
     secrets,
     workers,
     alerts: new RuleFiles(join(stateFolder, 'rules')),

@@ -68,6 +68,18 @@ describe('sluice run --once and sluice plan', () => {
   )
 
   test(
+    'should plan one file from a desk, and say what it assumes of a connection that is elsewhere',
+    async () => {
+      const file = join(folder(), 'policy.yaml')
+      const { code, stdout } = await sluice(['plan', '-f', file, '--bootstrap', kafka.bootstrap, '--state', join(root, 'desk')])
+      // 1 before the policy was applied by the test above, 0 after it.
+      expect(code).toBeLessThan(2)
+      expect(stdout).toContain(`KafkaConnection/default/main is not among the files: assumed at ${kafka.bootstrap}, without credentials`)
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
     'should tell no answer from no difference',
     async () => {
       const { code, stdout } = await command('plan')
