@@ -68,6 +68,8 @@ async function run(options: Options, stop: AbortController): Promise<void> {
   const standalone = standaloneOperator(options, { announcer, logger, readOnly: false })
   const server = await serve(standalone, options.listen)
   announcer.say({ what: 'Started', message: `resources in ${options.filename}, state in ${options.state}; Ctrl-C stops`, level: 'info' })
+  if (server !== undefined)
+    announcer.say({ what: 'Listening', message: `/metrics, /livez and /readyz on port ${server.port}`, level: 'info' })
   const running = standalone.operator.run(stop.signal)
   try {
     if (options.once === true) await once(standalone.store, options.timeout, stop, running)

@@ -58,8 +58,9 @@ describe('sluice run --once and sluice plan', () => {
       expect(await admin.listTopics()).not.toContain(topic)
       expect(await readdir(root)).toEqual(['manifests'])
 
-      const once = await command('run', '--bootstrap', kafka.bootstrap, '--once')
+      const once = await command('run', '--bootstrap', kafka.bootstrap, '--once', '--listen', '127.0.0.1:0')
       expect(once).toMatchObject({ code: 0, stderr: '' })
+      expect(once.stdout).toMatch(/ Listening +\/metrics, \/livez and \/readyz on port [1-9]\d*\n/)
       expect(await admin.listTopics()).toContain(topic)
 
       expect(await command('plan', '--bootstrap', kafka.bootstrap, '-o', 'json')).toMatchObject({ code: 0, stderr: '' })
