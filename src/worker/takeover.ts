@@ -148,7 +148,7 @@ async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, r
   )
   for (const [topic, { low, high }] of found) {
     const start = starts.get(topic) ?? 0
-    const next = `To go on without them, stop the workers and move the group's offset of ${topic}[${partition}]`
+    const next = `To go on without them, stop the workers and move the group's offset of ${topic}[${partition}] (sluice offsets reset)`
     if (start < low) {
       throw new Impossible(
         'OffsetOutOfRange',
@@ -158,7 +158,7 @@ async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, r
     if (start > high) {
       throw new Impossible(
         'OffsetOutOfRange',
-        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${next}`,
+        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${next}, and empty ${hosted.family.states.join(', ')}, which tell of the old topic's records (sluice clean)`,
       )
     }
   }

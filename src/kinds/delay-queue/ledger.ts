@@ -33,6 +33,8 @@ export class Ledger {
   readonly #outgoing: Outgoing
   readonly #journal = new JournalPosition()
   readonly #restored = new Map<string, { watermark: number; done: number[]; kept: number }>()
+  /** Sources that someone moved back, or whose topic was made again: where to, until the journal says so. */
+  readonly #movedBack = new Map<string, number>()
   #tidyAt: EpochMs = Infinity
 
   constructor(config: QueueConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
@@ -67,6 +69,8 @@ export class Ledger {
     for (const { role, watermark, done } of entries) {
       const known = this.#restored.get(role) ?? { watermark, done: [], kept: 0 }
       this.#restored.set(role, known)
+      // A watermark never falls by itself: what was done above it was done before the position was moved back.
+      if (watermark < known.watermark) known.done = []
       known.watermark = watermark
       for (const offset of done) known.done.push(offset)
       if (known.done.length > 2 * known.kept + FORGET_AFTER) forgetPassed(known)
@@ -83,8 +87,13 @@ export class Ledger {
       source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
       source.committed = commit?.offset ?? -1
       source.far = far[source.role] ?? 0
-      if (known !== undefined) forgetPassed(known)
-      for (const offset of known?.done ?? []) source.position.restoreDone(offset)
+      if (known === undefined) continue
+      if (commit !== undefined && commit.offset < known.watermark) {
+        this.#movedBack.set(source.role, commit.offset)
+        continue
+      }
+      forgetPassed(known)
+      for (const offset of known.done) source.position.restoreDone(offset)
     }
     this.#restored.clear()
     return new Map(this.#sources.map(({ topic, position }) => [topic, position.watermark]))
@@ -100,7 +109,8 @@ export class Ledger {
   /** Closes the batch: nothing of it may commit without the rest. */
   seal(batch: Batch): Proposal {
     batch.watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
-    batch.entries = journalEntries(batch)
+    const movedBack = [...this.#movedBack].map(([role, watermark]) => ({ role, watermark, done: [] }))
+    batch.entries = [...movedBack, ...journalEntries(batch)]
     this.#writeIds(batch)
     batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
     return { outputs: batch.outputs, offsets: this.#offsets(batch), token: batch }
@@ -129,6 +139,7 @@ export class Ledger {
     }
     this.#journal.committed(now, batch.entries, this.#watermarks(batch))
     for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
+    this.#movedBack.clear()
     this.#tidyAt = Infinity
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
+import { PartitionLog } from '../../../test/support/delay-queue/partition-log.ts'
 import { World, aConfig, headers, textHeader } from '../../../test/support/delay-queue/world.ts'
 import type { LogRecord } from '../../worker/task.ts'
 
@@ -124,4 +125,26 @@ test('should forget of the journal what the positions in it have passed, however
   world.crash()
   world.runTo(world.now + 1_000)
   expect(world.log('due').committed).toHaveLength(12)
+})
+
+test('should not take the records of a topic that was made again for those that the journal calls done', () => {
+  const world = new World(aConfig())
+  put(world, 'first', { 'sluice-delay': '1s' })
+  put(world, 'slow', { 'sluice-delay': '300s' })
+  world.runTo(world.now + 2_000)
+  put(world, 'slow', { 'sluice-delay': '60s' })
+  for (let i = 0; i < 30; i++) put(world, 'old', { 'sluice-delay': '1s' })
+  world.runTo(world.now + 2_000)
+
+  world.logs.set('q.in', new PartitionLog('q.in'))
+  world.commits.set('q.in', { topic: 'q.in', partition: 0, offset: 0, metadata: '' })
+  for (let i = 0; i < 20; i++) put(world, 'new', { 'sluice-delay': '1s' })
+  put(world, 'new slow', { 'sluice-delay': '60s' })
+  for (let i = 0; i < 20; i++) put(world, 'new', { 'sluice-delay': '10s' })
+  world.crash()
+  world.runTo(world.now + 2_000)
+  // Not only at the first restart: the journal still has the old records.
+  world.crash()
+  world.runTo(world.now + 20_000)
+  expect(world.log('due').committed.filter(({ value }) => value?.toString() === 'new')).toHaveLength(40)
 })
