@@ -7,7 +7,7 @@ import { dump, load } from 'js-yaml'
 import type { Condition, Resource } from '../../src/api/resource.ts'
 import { eventually } from './eventually.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const SLUICE = fileURLToPath(new URL('../../bin/sluice', import.meta.url))
 
 /** `sluice run` as a user starts it: a process of its own on a folder of manifests. */
 export interface SluiceRun {
@@ -33,9 +33,9 @@ export async function startSluiceRun(bootstrap?: string): Promise<SluiceRun> {
   const state = join(dir, 'state')
   await mkdir(manifests)
   const args = ['run', '--filename', manifests, '--state', state, ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])]
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
+  const child = spawn(SLUICE, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_OPTIONS: '', UV_THREADPOOL_SIZE: '16' },
+    env: { ...process.env, NODE_OPTIONS: '' },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
