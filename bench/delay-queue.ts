@@ -30,6 +30,8 @@ interface Result {
   readonly delivered: number
   /** From the due time until a read_committed reader has the message. */
   readonly lateness: Lateness
+  /** The same without the first sixth, in which broker and worker compile their code. */
+  readonly latenessWarm: Lateness
   /** The same in each sixth of the run: a backlog that grows would show here. */
   readonly p99MsOverTime: readonly number[]
   /** Of one core, while messages came. */
@@ -62,6 +64,7 @@ async function measure(bootstrap: string, perSecond: number): Promise<Result> {
       sent,
       delivered: latenessMs.length,
       lateness: latenessOf(latenessMs),
+      latenessWarm: latenessOf(latenessMs.subarray(latenessMs.length / 6)),
       p99MsOverTime: sixths(latenessMs).map(part => latenessOf(part).p99Ms),
       workerCpuShare: Number(workerCpuShare.toFixed(3)),
       workerRssBytes: await rssOf(worker.pid ?? 0),
