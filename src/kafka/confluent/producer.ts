@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import confluent from '@confluentinc/kafka-javascript'
 import type { KafkaConsumer, LibrdKafkaError, Producer } from '@confluentinc/kafka-javascript'
 import type { ConnectionSettings } from '../connection.ts'
@@ -15,6 +16,8 @@ const MOST_TOPICS_CACHED = 10_000
 const METADATA_TIMEOUT_MS = 5000
 /** Delivery reports are fetched by polling; commit polls by itself, so this only matters for reports that come before. */
 const POLL_INTERVAL_MS = 10
+/** Turns of the event loop that reports fetched before the answer of a commit may need to arrive; one was seen to be enough. */
+const REPORT_TURNS = 10
 
 export async function connectProducer(
   settings: ConnectionSettings,
@@ -78,6 +81,7 @@ class ConfluentProducer implements TransactionalProducer {
         this.#producer.commitTransaction(timeoutMs, done)
       })
     } catch (error) {
+      await this.#reportsOnTheirWay()
       throw this.#commitError(error as KafkaError)
     }
   }
@@ -111,6 +115,14 @@ class ConfluentProducer implements TransactionalProducer {
 
   async close(): Promise<void> {
     await disconnect(this.#producer)
+  }
+
+  /** The event loop hands over reports and answers in no order: the report that says why a commit failed may come after it. */
+  async #reportsOnTheirWay(): Promise<void> {
+    for (let turn = 0; turn < REPORT_TURNS && this.#refusals.length === 0; turn++) {
+      this.#producer.poll()
+      await nextTurn()
+    }
   }
 
   /** Only the flag says that nothing happened: a commit that timed out may still be carried out by the coordinator. */
