@@ -1,12 +1,12 @@
 import type { EpochMs } from '../../api/resource.ts'
 import type { Commit, LogRecord, Proposal } from '../../worker/task.ts'
 import type { Batch } from './batch.ts'
-import type { QueueConfig } from './config.ts'
 import type { Ids } from './ids.ts'
 import { JournalPosition, decodeJournal, encodeJournal, journalEntries } from './journal.ts'
 import { encodeMetadata, readMetadata } from './metadata.ts'
 import type { Outgoing } from './outgoing.ts'
 import { Position } from './position.ts'
+import type { EngineConfig } from './protocol.ts'
 import type { Source } from './source.ts'
 
 /** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
@@ -25,7 +25,7 @@ function forgetPassed(known: { readonly watermark: number; done: number[]; kept:
  * holds all of it, so that outputs and books are one transaction.
  */
 export class Ledger {
-  readonly #config: QueueConfig
+  readonly #config: EngineConfig
   readonly #partition: number
   readonly #sources: readonly [Source, ...Source[]]
   readonly #byRole: ReadonlyMap<string, Source>
@@ -37,7 +37,7 @@ export class Ledger {
   readonly #movedBack = new Map<string, number>()
   #tidyAt: EpochMs = Infinity
 
-  constructor(config: QueueConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
+  constructor(config: EngineConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
     this.#config = config
     this.#partition = partition
     this.#sources = sources
@@ -53,10 +53,8 @@ export class Ledger {
 
   restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'> {
     const { journalFrom } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
-    return new Map([
-      [this.#config.topics.journal, journalFrom],
-      [this.#config.topics.ids, 'earliest'],
-    ])
+    const { journal, ids } = this.#config.topics
+    return new Map([[journal, journalFrom], ...(ids === undefined ? [] : [[ids, 'earliest'] as const])])
   }
 
   load(record: LogRecord): void {
@@ -145,6 +143,7 @@ export class Ledger {
 
   #writeIds(batch: Batch): void {
     const { ids } = this.#config.topics
+    if (ids === undefined) return
     const expired = new Set(batch.expired.map(({ id }) => id))
     for (const { id, writesId } of batch.ended) {
       const value = writesId && id !== undefined && !expired.has(id) ? this.#ids.write(id, batch.number) : undefined

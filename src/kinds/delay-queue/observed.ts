@@ -40,9 +40,8 @@ export function observations(batch: Batch, now: EpochMs, queue: string): readonl
   return [...seen, ...counts.values()]
 }
 
+/** A task as its gauges show it. */
 export interface TaskView {
-  readonly queue: string
-  readonly partition: number
   readonly now: EpochMs
   readonly sources: readonly Source[]
   readonly near: number
@@ -50,7 +49,7 @@ export interface TaskView {
   readonly firstDueMs: EpochMs
 }
 
-export function gauges({ queue, partition, now, sources, near, overdue, firstDueMs }: TaskView): readonly Observation[] {
+export function gauges({ now, sources, near, overdue, firstDueMs }: TaskView, queue: string, partition: number): readonly Observation[] {
   const labels = { queue, partition: String(partition) }
   const pending = (horizon: string, value: number): Observation => ({ metric: METRIC.pending, value, labels: { ...labels, horizon } })
   const [input] = sources

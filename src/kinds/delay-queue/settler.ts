@@ -2,29 +2,23 @@ import { formatDuration } from '../../api/duration.ts'
 import type { EpochMs } from '../../api/resource.ts'
 import type { OutgoingRecord, Routing } from '../../worker/task.ts'
 import type { Batch } from './batch.ts'
-import type { QueueConfig } from './config.ts'
-import type { Outgoing } from './outgoing.ts'
+import type { EngineConfig, Protocol } from './protocol.ts'
 import type { DeadReason, Ending, Item } from './source.ts'
-import type { Targets } from './targets.ts'
 
 /** The kernel learns about a topic meanwhile. */
 const ROUTING_RETRY_MS = 25
 
 /** Ends messages: delivers them, or says why not. */
 export class Settler {
-  readonly #config: QueueConfig
-  readonly #partition: number
-  readonly #targets: Targets
-  readonly #outgoing: Outgoing
+  readonly #config: Pick<EngineConfig, 'late'>
+  readonly #protocol: Protocol
   #now: EpochMs = 0
   #routing: Routing | undefined
   #retryAt: EpochMs = 0
 
-  constructor(config: QueueConfig, partition: number, targets: Targets, outgoing: Outgoing) {
+  constructor(config: Pick<EngineConfig, 'late'>, protocol: Protocol) {
     this.#config = config
-    this.#partition = partition
-    this.#targets = targets
-    this.#outgoing = outgoing
+    this.#protocol = protocol
   }
 
   /** When to try again what was put off in the last proposal; 0: nothing was. */
@@ -44,27 +38,25 @@ export class Settler {
     if (late === 'Drop') return 'drop'
     const reason = item.dead ?? expired(item, this.#now) ?? late
     if (reason !== undefined) return this.deadLetter(batch, item, reason) ? 'ended' : 'later'
-    const topic = this.#targets.topicOf(item.instructions.targetTopic) ?? ''
+    const { topic, partition: wanted } = this.#protocol.route(item)
     const partitions = this.#routing?.partitions(topic)
     if (partitions === undefined) return this.#later()
-    const { targetPartition } = item.instructions
-    if (partitions === 'missing' || targetPartition >= partitions)
-      return this.deadLetter(batch, item, missing(topic, targetPartition, partitions)) ? 'ended' : 'later'
-    const partition = targetPartition >= 0 ? targetPartition : (this.#routing?.choose(item.record.key, partitions) ?? 0)
-    batch.write(this.#outgoing.delivered(item, topic, partition, this.#now), item)
+    if (partitions === 'missing' || wanted >= partitions)
+      return this.deadLetter(batch, item, missing(topic, wanted, partitions)) ? 'ended' : 'later'
+    const partition = wanted >= 0 ? wanted : (this.#routing?.choose(item.record.key, partitions) ?? 0)
+    batch.write(this.#protocol.delivered(item, topic, partition, this.#now), item)
     batch.end(item, 'delivered')
     return 'ended'
   }
 
   /** False: the dead letter topic is not known so far, or is gone; the record waits, it is never skipped. */
   deadLetter(batch: Batch, item: Item, reason: DeadReason): boolean {
-    const topic = this.#config.topics.deadLetter
-    const partitions = this.#routing?.partitions(topic)
+    const partitions = this.#routing?.partitions(this.#protocol.deadLetterTopic(reason))
     if (partitions === undefined || partitions === 'missing') {
       this.#later()
       return false
     }
-    batch.write(this.#outgoing.deadLetter(item, reason, topic, this.#partition % partitions, this.#now), item)
+    batch.write(this.#protocol.deadLetter(item, reason, partitions, this.#now), item)
     batch.end(item, 'deadLettered', reason)
     return true
   }

@@ -1,9 +1,9 @@
 import type { EpochMs } from '../../api/resource.ts'
 import type { LogRecord } from '../../worker/task.ts'
-import type { QueueConfig } from './config.ts'
 import type { Instructions } from './headers.ts'
 import { GUARD_MS } from './ladder.ts'
 import { Position } from './position.ts'
+import type { EngineConfig } from './protocol.ts'
 
 /** Slack of the promise that a cancel wins: one appended this long before the due time has been read before the firing. */
 const CANCEL_SLACK_MS = 1_000
@@ -81,7 +81,7 @@ export class Source {
   }
 }
 
-export function sourcesOf({ topics }: QueueConfig): readonly [Source, ...Source[]] {
+export function sourcesOf({ topics }: EngineConfig): readonly [Source, ...Source[]] {
   return [
     new Source(topics.input, 'input', 0),
     ...topics.fixed.map(({ topic, delayMs }) => new Source(topic, 'fixed', delayMs)),

@@ -1,6 +1,7 @@
 import type { TaskFamily, WorkedKind } from '../../worker/task.ts'
 import { parseConfig } from './config.ts'
 import { metrics } from './metrics.ts'
+import { QueueProtocol } from './queue-protocol.ts'
 import { DelayTask } from './task.ts'
 
 export const worked: WorkedKind = {
@@ -13,7 +14,7 @@ export const worked: WorkedKind = {
       input,
       sources: [input, ...fixed.map(({ topic }) => topic), ...tiers.map(({ topic }) => topic)],
       states: [journal, ids],
-      create: partition => new DelayTask(config, `${namespace}/${resource.name}`, partition),
+      create: partition => new DelayTask(config, new QueueProtocol(config, `${namespace}/${resource.name}`, partition), partition),
       metrics,
     }
   },

@@ -2,19 +2,16 @@ import { formatDuration } from '../../api/duration.ts'
 import type { EpochMs } from '../../api/resource.ts'
 import type { Commit, LogRecord, Observation, OutgoingRecord, Proposal, Routing, Task } from '../../worker/task.ts'
 import { Batch } from './batch.ts'
-import type { QueueConfig } from './config.ts'
 import { Ids } from './ids.ts'
 import type { Verdict } from './ids.ts'
-import { Intake } from './intake.ts'
 import { HORIZON_MS, SHORTEST_HORIZON_MS, tierFor } from './ladder.ts'
 import { Ledger } from './ledger.ts'
-import { gauges, observations } from './observed.ts'
 import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
+import type { EngineConfig, Protocol } from './protocol.ts'
 import { Settler } from './settler.ts'
 import { sourcesOf } from './source.ts'
 import type { DeadReason, Deed, Ending, Item, Source } from './source.ts'
-import { Targets } from './targets.ts'
 import { Line, Waiting } from './waiting.ts'
 
 /** Below this much in memory, a task goes on reading its input whatever the rest of the worker holds. */
@@ -28,10 +25,8 @@ const MOST_BYTES = 16 * 1_048_576
 const REFUSED_RETRY_MS = 5_000
 const EXPIRED_IDS_AT_ONCE = 200
 
-/** One partition of a delay queue. README.md of this folder has the laws. */
+/** The delay engine: one partition of a delay queue, or of another kind that waits. README.md of this folder has the laws. */
 export class DelayTask implements Task {
-  readonly #name: string
-  readonly #partition: number
   /** The input first. */
   readonly #sources: readonly [Source, ...Source[]]
   readonly #byTopic: ReadonlyMap<string, Source>
@@ -39,7 +34,7 @@ export class DelayTask implements Task {
   readonly #tiersMs: readonly number[]
   readonly #ids: Ids
   readonly #ledger: Ledger
-  readonly #intake: Intake
+  readonly #protocol: Protocol
   readonly #waiting = new Waiting()
   /** Moves, cancels and fires, in the order in which they were read. */
   readonly #work = new Line()
@@ -58,21 +53,17 @@ export class DelayTask implements Task {
   #bytes = 0
   readonly held = new Set<string>()
 
-  /** @param name `<namespace>/<name>` of the queue, for metrics. */
-  constructor(config: QueueConfig, name: string, partition: number) {
-    this.#name = name
-    this.#partition = partition
+  constructor(config: EngineConfig, protocol: Protocol, partition: number) {
+    this.#protocol = protocol
     this.#sources = sourcesOf(config)
     this.#byTopic = new Map(this.#sources.map(source => [source.topic, source]))
     this.#tiers = this.#sources.filter(({ type }) => type === 'tier')
     this.#tiersMs = this.#tiers.map(({ delayMs }) => delayMs)
     // A lower maxDelay does not shorten what already waits in a larger tier.
     this.#ids = new Ids(Math.max(config.maxDelayMs, 2 * (this.#tiersMs.at(-1) ?? 0)), config.deduplicationMs ?? 0)
-    const targets = new Targets(config)
-    this.#intake = new Intake(config, targets)
     this.#outgoing = new Outgoing(partition)
     this.#ledger = new Ledger(config, partition, this.#sources, this.#ids, this.#outgoing)
-    this.#settler = new Settler(config, partition, targets, this.#outgoing)
+    this.#settler = new Settler(config, protocol)
     this.#pace = new Pace(config.maxFireRate === undefined ? Infinity : config.maxFireRate / config.partitions)
   }
 
@@ -95,9 +86,9 @@ export class DelayTask implements Task {
   accept(records: readonly LogRecord[], now: EpochMs): void {
     for (const record of records) {
       const source = this.#byTopic.get(record.topic)
-      if (source === undefined) throw new Error(`${record.topic} is not a source of ${this.#name}`)
+      if (source === undefined) throw new Error(`${record.topic} is not a source of this task`)
       if (record.timestampMs > source.readToMs) source.readToMs = record.timestampMs
-      if (source.position.accept(record.offset)) this.#admit(this.#intake.read(source, record), now)
+      if (source.position.accept(record.offset)) this.#admit(this.#protocol.read(source, record), now)
     }
     this.#barred = false
     this.#hold()
@@ -148,7 +139,7 @@ export class DelayTask implements Task {
     this.#pace.take(batch.delivered, batch.now)
     this.#batch = undefined
     this.#hold()
-    return observations(batch, now, this.#name)
+    return this.#protocol.observations(batch, now)
   }
 
   rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void {
@@ -170,9 +161,7 @@ export class DelayTask implements Task {
   }
 
   gauges(now: EpochMs): readonly Observation[] {
-    return gauges({
-      queue: this.#name,
-      partition: this.#partition,
+    return this.#protocol.gauges({
       now,
       sources: this.#sources,
       near: this.#waiting.near,
