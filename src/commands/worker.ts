@@ -4,6 +4,7 @@ import { Command, Option } from 'commander'
 import { confluentLog } from '../kafka/confluent-log.ts'
 import { kinds } from '../kinds/index.ts'
 import { serveHttp } from '../observability/http.ts'
+import type { HttpSubject } from '../observability/http.ts'
 import { createLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
@@ -27,7 +28,10 @@ export const workerCommand = (): Command =>
     .description('Does the work that a contract describes, until SIGTERM. Operators write contracts and start workers; people seldom do.')
     .option('--contract <file>', 'contract to work on', '/etc/sluice/contract/contract.json')
     .addOption(
-      new Option('--listen <host:port>', 'address of /metrics, /livez, /readyz and /contract; port 0 takes a free one')
+      new Option(
+        '--listen <host:port>',
+        'address of /metrics, /livez, /readyz, /contract and the queries of the kinds; port 0 takes a free one',
+      )
         .argParser(parseListenAddress)
         .default({ host: '::', port: 8080 }, ':8080'),
     )
@@ -54,13 +58,16 @@ async function work(options: Options): Promise<void> {
       metrics,
       live: () => worker?.live() ?? true,
       notReady: () => notReady(worker),
-      routes: {
-        '/contract': () => ({
-          generation: contract.generation,
-          group: contract.group,
-          resources: named(contract),
-          tasks: worker?.tasks() ?? [],
-        }),
+      get routes() {
+        return {
+          '/contract': () => ({
+            generation: contract.generation,
+            group: contract.group,
+            resources: named(contract),
+            tasks: worker?.tasks() ?? [],
+          }),
+          ...(worker && questionRoutes(worker)),
+        }
       },
     },
     options.listen,
@@ -108,5 +115,14 @@ function notReady(worker: Worker | undefined): readonly string[] {
   if (ready) return []
   return reasons.length > 0 ? reasons : ['not ready']
 }
+
+/** The kinds' own questions: `/pending`, `/stats`, ... */
+const questionRoutes = (worker: Worker): NonNullable<HttpSubject['routes']> =>
+  Object.fromEntries(
+    worker.questions.map(question => [
+      `/${question}`,
+      (below: string, parameters: URLSearchParams) => (below === '' ? { resources: worker.query(question, parameters) } : undefined),
+    ]),
+  )
 
 const named = (contract: Contract) => contract.resources.map(({ kind, name }) => ({ kind, namespace: contract.namespace, name }))

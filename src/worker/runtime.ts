@@ -42,6 +42,9 @@ export interface Worker {
   live(): boolean
   ready(): Readiness
   tasks(): readonly TaskStatus[]
+  /** The questions that the kinds of the contract answer, and the answers: what stands at `/<question>`. */
+  readonly questions: readonly string[]
+  query(question: string, parameters: URLSearchParams): readonly object[]
   /** Stops intake, finishes or aborts the open transaction, releases the partitions, leaves the group. Resolves within `graceMs` (25,000 by default). */
   stop(graceMs?: number): Promise<void>
   /** Resolves when the worker has ended: with nothing after `stop`, with the reason when it gave up (exit non-zero: the platform restarts). */

@@ -23,7 +23,19 @@ export interface TaskFamily {
   create(partition: number): Task
   /** Folds what the tasks counted into the kind's metrics; called by the kernel after each commit. */
   readonly metrics?: readonly TaskMetric[]
+  /** What the kind answers over HTTP, by path (`pending`): from memory, without I/O and payloads, and bounded, since the worker does nothing else meanwhile. */
+  readonly queries?: Readonly<Record<string, TaskQuery>>
 }
+
+/** A task that runs here. */
+export interface OwnedTask {
+  readonly partition: number
+  /** As `create` made it. */
+  readonly task: Task
+}
+
+/** Answers with JSON. What it does not understand of the parameters it says in the answer. */
+export type TaskQuery = (tasks: readonly OwnedTask[], parameters: URLSearchParams, now: EpochMs) => object
 
 export interface TaskMetric {
   readonly name: string

@@ -1,4 +1,5 @@
 import { WorkerMetrics } from './metrics.ts'
+import { answersOf, questionsOf } from './queries.ts'
 import type { Readiness, StartWorker, TaskStatus, Worker, WorkerOptions } from './runtime.ts'
 import { Session } from './session.ts'
 import type { TaskFamily } from './task.ts'
@@ -79,6 +80,14 @@ class KernelWorker implements Worker {
 
   tasks(): readonly TaskStatus[] {
     return this.#session?.tasks().map(hosted => hosted.status()) ?? []
+  }
+
+  get questions(): readonly string[] {
+    return questionsOf(this.#families)
+  }
+
+  query(question: string, parameters: URLSearchParams): readonly object[] {
+    return answersOf(question, this.#families, this.#session?.tasks() ?? [], parameters, this.#options.clock.now())
   }
 
   async stop(graceMs = GRACE_MS): Promise<void> {
