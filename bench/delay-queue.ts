@@ -1,7 +1,6 @@
 // How late delayed messages come, and whether one worker keeps up: broker, load, worker and reader share the machine.
 //   node bench/delay-queue.ts [RATE...]      messages/s, default: 1000 10000; JSON to stdout and bench/results/delay-queue.json
-import { spawn } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
@@ -9,21 +8,18 @@ import { confluentLog } from '../src/kafka/confluent-log.ts'
 import type { LogReader } from '../src/kafka/log.ts'
 import { QueueOnKafka } from '../test/support/delay-queue/queue-on-kafka.ts'
 import { startKafka } from '../test/support/kafka.ts'
+import { latenessOf, sixths } from './measure/lateness.ts'
+import type { Lateness } from './measure/lateness.ts'
+import { runLoad } from './measure/load.ts'
+import { cpuMsOf, rssOf } from './measure/process.ts'
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 60)
 const SHORTEST_MS = 1_000
 const LONGEST_MS = 10_000
 const PARTITIONS = 6
 const GIVE_UP_MS = 60_000
-const LOAD = fileURLToPath(new URL('load/delayed-messages.ts', import.meta.url))
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
-interface Lateness {
-  readonly p50Ms: number
-  readonly p90Ms: number
-  readonly p99Ms: number
-  readonly maxMs: number
-}
 interface Result {
   readonly messagesPerSecond: number
   readonly sent: number
@@ -55,7 +51,7 @@ async function measure(bootstrap: string, perSecond: number): Promise<Result> {
     await reader.assign(Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: target, partition, offset: 0 })))
     const sent = perSecond * SECONDS
     const before = { cpuMs: await cpuMsOf(worker.pid ?? 0), atMs: performance.now() }
-    const load = send(bootstrap, queue.topic('in'), perSecond)
+    const load = runLoad('delayed-messages', [bootstrap, queue.topic('in'), PARTITIONS, perSecond, SECONDS, SHORTEST_MS, LONGEST_MS])
     const latenessMs = await receive(reader, sent)
     const workerCpuShare = ((await cpuMsOf(worker.pid ?? 0)) - before.cpuMs) / (performance.now() - before.atMs)
     await load
@@ -75,17 +71,6 @@ async function measure(bootstrap: string, perSecond: number): Promise<Result> {
   }
 }
 
-function send(bootstrap: string, topic: string, perSecond: number): Promise<void> {
-  const args = [LOAD, bootstrap, topic, PARTITIONS, perSecond, SECONDS, SHORTEST_MS, LONGEST_MS].map(String)
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
-  return new Promise((resolve, reject) =>
-    child.once('exit', code => {
-      if (code === 0) resolve()
-      else reject(new Error(`the load generator ended with ${code}`))
-    }),
-  )
-}
-
 /** Lateness of each message in the order of arrival, by this process's clock: it is the broker's and the worker's as well. */
 async function receive(reader: LogReader, expected: number): Promise<Float64Array> {
   const latenessMs = new Float64Array(expected)
@@ -100,26 +85,6 @@ async function receive(reader: LogReader, expected: number): Promise<Float64Arra
     }
   }
   return latenessMs.subarray(0, count)
-}
-
-function latenessOf(latenessMs: Float64Array): Lateness {
-  const sorted = latenessMs.toSorted()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
-  return { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), maxMs: at(1) }
-}
-
-const sixths = (latenessMs: Float64Array): readonly Float64Array[] =>
-  Array.from({ length: 6 }, (_, i) => latenessMs.subarray((i * latenessMs.length) / 6, ((i + 1) * latenessMs.length) / 6))
-
-async function cpuMsOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  // Clock ticks of 10 ms on every Linux that Node runs on.
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-async function rssOf(pid: number): Promise<number> {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
 }
 
 const rates = process.argv.slice(2).map(Number)

@@ -1,6 +1,5 @@
 // How long until thousands of existing topics are as a policy says, and what it costs to keep them so.
 //   node bench/policy.ts [TOPICS...]      default: 1000 5000; JSON to stdout and bench/results/policy.json
-import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -11,11 +10,11 @@ import type { KafkaTopicPolicy } from '../src/kinds/kafka-topic-policy/resource.
 import { startKafka } from '../test/support/kafka.ts'
 import type { Kafka } from '../test/support/kafka.ts'
 import { startSluiceRun } from '../test/support/sluice-run.ts'
+import { cpuMsOf, rssOf } from './measure/process.ts'
 
 const { ConfigResourceTypes, Kafka: KafkaJs, logLevel } = kafkajs
 const RETENTION_MS = 7 * 86_400_000
 const REST_MS = Number(process.env.BENCH_REST_MS ?? 60_000)
-const CLOCK_TICKS_PER_S = Number(execFileSync('getconf', ['CLK_TCK']).toString())
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
 interface Result {
@@ -131,16 +130,6 @@ async function metadataEnd(kafka: Kafka): Promise<number> {
   let count = 0
   for (let at = log.indexOf('retention.ms'); at >= 0; at = log.indexOf('retention.ms', at + 1)) count++
   return count
-}
-
-async function cpuMsOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / CLOCK_TICKS_PER_S
-}
-
-async function rssOf(pid: number): Promise<number> {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
 }
 
 const pause = (delayMs: number) => new Promise(resolve => setTimeout(resolve, delayMs))
