@@ -7,11 +7,13 @@ export interface KafkaUser {
 
 export const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 
-export type ListenerName = 'plaintext' | 'tls' | 'mutualTls' | 'sasl' | 'saslTls'
+export type ListenerName = 'plaintext' | 'proxied' | 'tls' | 'mutualTls' | 'sasl' | 'saslTls'
 
 /** What each listener speaks; Kafka's own name for it is the key in capitals. */
 export const LISTENERS: Readonly<Record<ListenerName, { readonly protocol: string; readonly tls: boolean; readonly sasl: boolean }>> = {
   plaintext: { protocol: 'PLAINTEXT', tls: false, sasl: false },
+  // Advertised at the address of a TCP proxy that stands before it (kafka-cluster.ts).
+  proxied: { protocol: 'PLAINTEXT', tls: false, sasl: false },
   tls: { protocol: 'SSL', tls: true, sasl: false },
   mutualTls: { protocol: 'SSL', tls: true, sasl: false },
   sasl: { protocol: 'SASL_PLAINTEXT', tls: false, sasl: true },

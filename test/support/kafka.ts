@@ -72,7 +72,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   }
 }
 
-interface Layout {
+export interface Layout {
   readonly dir: string
   readonly libs: string
   readonly listeners: Kafka['listeners']
@@ -95,13 +95,9 @@ async function prepare(dir: string, options: KafkaOptions): Promise<Layout> {
   const properties = serverProperties({ dir, listening, controllerPort: ports[names.length] ?? 0, users, extra: options.properties ?? {} })
   await mkdir(join(dir, 'data'))
   await writeFile(join(dir, 'server.properties'), properties)
-  const libs = join(await kafkaHome(), 'libs', '*')
-  await format(
-    dir,
-    libs,
-    users,
-    names.some(name => LISTENERS[name].sasl),
-  )
+  const libs = await kafkaLibs()
+  const sasl = names.some(name => LISTENERS[name].sasl)
+  await formatStorage(dir, newClusterId(), sasl ? users : [])
   return {
     dir,
     libs,
@@ -112,19 +108,18 @@ async function prepare(dir: string, options: KafkaOptions): Promise<Layout> {
   }
 }
 
-async function kafkaHome(): Promise<string> {
-  return process.env.KAFKA_HOME ?? (await run(TOOL, ['kafka'])).stdout.trim()
-}
+const kafkaHome = async (): Promise<string> => process.env.KAFKA_HOME ?? (await run(TOOL, ['kafka'])).stdout.trim()
+/** Class path of Kafka and its tools. */
+export const kafkaLibs = async (): Promise<string> => join(await kafkaHome(), 'libs', '*')
+export const newClusterId = (): string => randomBytes(16).toString('base64url').replace(/^-/, 'A')
 
-async function format(dir: string, libs: string, users: readonly KafkaUser[], sasl: boolean): Promise<void> {
-  const scram = sasl
-    ? users.flatMap(user =>
-        SCRAM_MECHANISMS.flatMap(mechanism => ['--add-scram', `${mechanism}=[name=${user.username},password=${user.password}]`]),
-      )
-    : []
-  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A')
+/** Makes the data folder that `server.properties` in `dir` names one of the cluster; `users` are those of SCRAM. */
+export async function formatStorage(dir: string, clusterId: string, users: readonly KafkaUser[] = []): Promise<void> {
+  const scram = users.flatMap(user =>
+    SCRAM_MECHANISMS.flatMap(mechanism => ['--add-scram', `${mechanism}=[name=${user.username},password=${user.password}]`]),
+  )
   const tool = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', join(dir, 'server.properties'), ...scram]
-  await run('java', [...QUICK_JVM, ...LOGGING, '-cp', libs, ...tool])
+  await run('java', [...QUICK_JVM, ...LOGGING, '-cp', await kafkaLibs(), ...tool])
 }
 
 const LOGGING = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info']
@@ -132,7 +127,8 @@ const STARTED = 'Kafka Server started'
 const START_DEADLINE_MS = 90_000
 const SHUTDOWN_DEADLINE_MS = 20_000
 
-class KafkaServer implements Kafka {
+/** One broker process on a prepared folder; `startKafka` prepares one. */
+export class KafkaServer implements Kafka {
   readonly bootstrap: string
   readonly listeners: Kafka['listeners']
   readonly users: readonly KafkaUser[]

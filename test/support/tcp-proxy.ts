@@ -5,35 +5,42 @@ export interface TcpProxy {
   readonly port: number
   /** Connections open now. */
   readonly connections: number
-  /** Resets every open connection; new ones are let through. */
-  cut(): void
+  /** Resets every open connection that is `chosen` (default: all); new ones are let through. */
+  cut(chosen?: () => boolean): void
+  /** Lets nothing pass on the open connections that are `chosen` until `heal`, when what was held arrives late; new connections work. */
+  stall(chosen?: () => boolean): void
   /** Resets every connection and refuses new ones until `heal`. */
   block(): void
   heal(): void
   close(): Promise<void>
 }
 
+interface Pair {
+  readonly client: Socket
+  readonly upstream: Socket
+}
+
 /** Forwards a free loopback port to `target` on loopback. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
-  const sockets = new Set<Socket>()
+  const pairs = new Set<Pair>()
   let blocked = false
-  const cut = (): void => {
-    for (const socket of sockets) socket.resetAndDestroy()
+  const cut = (chosen = (): boolean => true): void => {
+    for (const { client, upstream } of [...pairs].filter(chosen)) {
+      client.resetAndDestroy()
+      upstream.resetAndDestroy()
+    }
   }
   const server = createServer(client => {
     if (blocked) {
       client.resetAndDestroy()
       return
     }
-    const upstream = connect(targetPort, '127.0.0.1')
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(socket)
+    const pair = { client, upstream: connect(targetPort, '127.0.0.1') }
+    pairs.add(pair)
+    for (const [socket, other] of bothWays(pair)) {
       socket.on('error', () => other.destroy())
       socket.on('close', () => {
-        sockets.delete(socket)
+        pairs.delete(pair)
         other.destroy()
       })
       socket.pipe(other)
@@ -45,15 +52,19 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: address.port,
     get connections() {
-      return sockets.size / 2
+      return pairs.size
     },
     cut,
+    stall: (chosen = () => true) => {
+      for (const pair of [...pairs].filter(chosen)) for (const [socket, other] of bothWays(pair)) socket.unpipe(other).pause()
+    },
     block: () => {
       blocked = true
       cut()
     },
     heal: () => {
       blocked = false
+      for (const pair of pairs) for (const [socket, other] of bothWays(pair)) socket.unpipe(other).pipe(other)
     },
     close: async () => {
       cut()
@@ -61,3 +72,8 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
   }
 }
+
+const bothWays = ({ client, upstream }: Pair): readonly (readonly [Socket, Socket])[] => [
+  [client, upstream],
+  [upstream, client],
+]

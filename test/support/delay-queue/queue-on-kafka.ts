@@ -15,7 +15,11 @@ const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 /** A worker as a process of its own. */
 export interface WorkerProcess {
   readonly pid: number | undefined
+  /** Resolves with the exit status, null after a signal. */
+  readonly gone: Promise<number | null>
   ready(): Promise<boolean>
+  /** Partitions whose tasks run here. */
+  running(): Promise<readonly number[]>
   /** Text of /metrics. */
   metrics(): Promise<string>
   /** SIGKILL, without a word. */
@@ -38,13 +42,13 @@ export class QueueOnKafka {
     this.topics = topics
   }
 
-  /** Makes the topics `<namespace>.q.*` and the target. */
+  /** Makes the topics `<namespace>.q.*` and the target. `bootstrap`: the workers' way to the brokers. */
   static async create(
     kafka: Kafka,
     bootstrap: string,
     namespace: string,
     spec: Omit<DelayQueueSpec, 'connectionRef'>,
-    more: { readonly memoryBudgetBytes?: number } = {},
+    more: { readonly memoryBudgetBytes?: number; readonly replicationFactor?: number } = {},
   ): Promise<QueueOnKafka> {
     const queue: DelayQueue = {
       apiVersion: 'sluice.dev/v1alpha1',
@@ -69,7 +73,7 @@ export class QueueOnKafka {
       topics: topics.map(({ name, configs }) => ({
         topic: name,
         numPartitions: partitions,
-        replicationFactor: 1,
+        replicationFactor: more.replicationFactor ?? 1,
         configEntries: Object.entries(configs).map(([key, value]) => ({ name: key, value: value ?? '' })),
       })),
     })
@@ -83,7 +87,7 @@ export class QueueOnKafka {
       generation: 1,
       namespace,
       group: workers?.group ?? '',
-      connection: { bootstrapServers: [bootstrap] },
+      connection: { bootstrapServers: bootstrap.split(',') },
       resources: [{ kind: 'DelayQueue', name: 'q', config: workers?.config }],
       memoryBudgetBytes: more.memoryBudgetBytes ?? 128 * 2 ** 20,
     }
@@ -148,15 +152,18 @@ const known = (admin: Admin, topics: string[]): Promise<unknown> =>
     return found.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
   })
 
+/** A worker that is stopped accepts connections and never answers. */
+const ANSWER_WITHIN_MS = 3_000
+
 class Child implements WorkerProcess {
+  readonly gone: Promise<number | null>
   readonly #child: ChildProcess
-  readonly #gone: Promise<number | null>
   #output = ''
   #port = 0
 
   constructor(child: ChildProcess) {
     this.#child = child
-    this.#gone = new Promise(resolve => child.once('exit', resolve))
+    this.gone = new Promise(resolve => child.once('exit', resolve))
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
     child.on('message', (message: { readonly port?: number }) => (this.#port = message.port ?? this.#port))
   }
@@ -167,23 +174,36 @@ class Child implements WorkerProcess {
 
   async ready(): Promise<boolean> {
     if (this.#port === 0) return false
-    const response = await fetch(`http://127.0.0.1:${this.#port}/readyz`)
-    const contract = (await (await fetch(`http://127.0.0.1:${this.#port}/contract`)).json()) as { tasks: readonly unknown[] }
-    return response.ok && contract.tasks.length > 0
+    const response = await this.#get('/readyz')
+    return response.ok && (await this.#tasks()).length > 0
+  }
+
+  async running(): Promise<readonly number[]> {
+    if (this.#port === 0) return []
+    return (await this.#tasks()).filter(({ state }) => state === 'running').map(({ partition }) => partition)
   }
 
   async metrics(): Promise<string> {
-    return (await fetch(`http://127.0.0.1:${this.#port}/metrics`)).text()
+    return (await this.#get('/metrics')).text()
+  }
+
+  async #tasks(): Promise<readonly { readonly partition: number; readonly state: string }[]> {
+    const contract = (await (await this.#get('/contract')).json()) as { tasks: readonly { partition: number; state: string }[] }
+    return contract.tasks
+  }
+
+  #get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
   }
 
   async kill(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL')
-    await this.#gone
+    await this.gone
   }
 
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM')
-    return this.#gone
+    return this.gone
   }
 
   printed(): string {
