@@ -41,6 +41,20 @@ export class Heap<T> {
     return first
   }
 
+  /** In order, leaving everything in place; what is not asked for costs nothing. */
+  *inOrder(): Generator<T> {
+    const next = new Heap<number>()
+    const add = (i: number): void => {
+      if (i < this.#things.length) next.push(i, this.#at[i] ?? 0, this.#order[i] ?? 0)
+    }
+    add(0)
+    for (let i = next.pop(); i !== undefined; i = next.pop()) {
+      yield this.#things[i] as T
+      add(2 * i + 1)
+      add(2 * i + 2)
+    }
+  }
+
   /** Counts the things of `at` up to a bound that `counts` says yes to; visits those only and their children. */
   countUpTo(bound: number, counts: (thing: T) => boolean): number {
     let count = 0

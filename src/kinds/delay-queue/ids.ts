@@ -56,6 +56,24 @@ export class Ids {
     return this.#entries.size * ENTRY_BYTES
   }
 
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** What is remembered of an id, for people: offsets of the input, below which a cancel ended everything. */
+  about(id: string): { readonly cancelledBelow?: number; readonly version: number } | undefined {
+    const entry = this.#entries.get(id)
+    return entry && { ...(entry.cut >= 0 && { cancelledBelow: entry.cut }), version: entry.version }
+  }
+
+  /** As `judge`, without counting as a meeting of cancel and message. */
+  look(id: string, offset: number, version: number): Verdict {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return 'alive'
+    if (offset < entry.cut) return 'cancelled'
+    return version < entry.version ? 'superseded' : 'alive'
+  }
+
   /** What has become of a message, as known by now. */
   judge(id: string, offset: number, version: number): Verdict {
     const entry = this.#entries.get(id)

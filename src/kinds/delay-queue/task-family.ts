@@ -1,6 +1,7 @@
 import type { TaskFamily, WorkedKind } from '../../worker/task.ts'
 import { parseConfig } from './config.ts'
 import { metrics } from './metrics.ts'
+import { queries } from './queries.ts'
 import { QueueProtocol } from './queue-protocol.ts'
 import { DelayTask } from './task.ts'
 
@@ -16,6 +17,7 @@ export const worked: WorkedKind = {
       states: [journal, ids],
       create: partition => new DelayTask(config, new QueueProtocol(config, `${namespace}/${resource.name}`, partition), partition),
       metrics,
+      queries,
     }
   },
 }

@@ -9,6 +9,7 @@ import { Ledger } from './ledger.ts'
 import { Outgoing } from './outgoing.ts'
 import { Pace } from './pace.ts'
 import type { EngineConfig, Protocol } from './protocol.ts'
+import type { TaskMemory } from './queries.ts'
 import { Settler } from './settler.ts'
 import { sourcesOf } from './source.ts'
 import type { DeadReason, Deed, Ending, Item, Source } from './source.ts'
@@ -170,6 +171,11 @@ export class DelayTask implements Task {
     })
   }
 
+  /** For queries: to look at, not to touch. */
+  get memory(): TaskMemory {
+    return { sources: this.#sources, waiting: this.#waiting, ids: this.#ids }
+  }
+
   #admit(item: Item, now: EpochMs): void {
     this.#bytes += item.bytes
     const { source, record, id } = item
@@ -192,9 +198,11 @@ export class DelayTask implements Task {
       case 'fire':
         this.#change(item, 'fire', this.#work)
         return
+      case 'drop':
+        this.#drop(item, item.dropped ?? 'ruleDropped')
+        return
       case 'move':
       case 'deadLetter':
-      case 'drop':
         this.#change(item, 'deadLetter', this.#bad)
     }
   }

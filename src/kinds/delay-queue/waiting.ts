@@ -82,6 +82,16 @@ export class Waiting {
     return this.#byId.get(id) ?? []
   }
 
+  /** Messages near their due time, the first due first. Nothing may be added or taken meanwhile. */
+  *inDueOrder(): Generator<Item> {
+    for (const item of this.#due.inOrder()) if (waits(item)) yield item
+  }
+
+  /** Messages under an id that are read ahead of a tier. */
+  aheadOfTiers(id: string): readonly Item[] {
+    return [...this.#leaving.inOrder()].filter(item => item.id === id && !item.gone)
+  }
+
   /** The message ended. */
   forget(item: Item): void {
     const same = item.id === undefined ? undefined : this.#byId.get(item.id)
