@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../api/clock.ts'
+import type { Logger } from '../observability/logger.ts'
 import type { Contract } from '../worker/contract.ts'
+import type { Worker } from '../worker/runtime.ts'
 
 const POLL_MS = 500
+/** A kubelet takes far longer to bring a ConfigMap to its pods. */
+const FOLLOW_MS = 1_000
 /** A kubelet refreshes a mounted ConfigMap within about a minute; past that a restart of the container is the better hope. */
 const PATIENCE_MS = 90_000
 
@@ -30,3 +35,39 @@ export function expectedGeneration(environment: NodeJS.ProcessEnv): number {
   if (!/^\d{1,15}$/.test(text)) throw new Error(`SLUICE_CONTRACT_GENERATION is "${text.slice(0, 40)}", not a whole number`)
   return Number(text)
 }
+
+export interface Following {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly signal: AbortSignal
+}
+
+/**
+ * Tells the worker of a pool when its contract has changed, until aborted. A contract that cannot be read, or that is for another group or another
+ * cluster, is left to the processes that the platform starts for it.
+ */
+export async function followContract(file: string, worker: Worker, { clock, logger, signal }: Following): Promise<void> {
+  let before = JSON.stringify(worker.contract)
+  while (!signal.aborted) {
+    await clock.sleep(FOLLOW_MS, signal)
+    const contract = await contractIn(file, logger)
+    if (signal.aborted || contract === undefined) continue
+    const now = JSON.stringify(contract)
+    if (now === before) continue
+    before = now
+    if (isForAnother(contract, worker.contract)) logger.warn({ file }, 'the contract is for other workers now: waiting to be replaced')
+    else await worker.follow(contract)
+  }
+}
+
+async function contractIn(file: string, logger: Logger): Promise<Contract | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Contract
+  } catch (error) {
+    logger.warn({ file, error }, 'the contract cannot be read: going on with the one before')
+    return undefined
+  }
+}
+
+const isForAnother = (contract: Contract, running: Contract): boolean =>
+  contract.version !== running.version || contract.group !== running.group || !isDeepStrictEqual(contract.connection, running.connection)

@@ -9,9 +9,9 @@ import { createLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import type { Contract } from '../worker/contract.ts'
-import type { Worker } from '../worker/runtime.ts'
+import type { TaskStatus, Worker } from '../worker/runtime.ts'
 import { startWorker } from '../worker/worker.ts'
-import { expectedGeneration, readContract } from './contract-file.ts'
+import { expectedGeneration, followContract, readContract } from './contract-file.ts'
 import type { ListenAddress } from './listen-address.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { DEFAULT_SECRETS_ROOT, readCredentials } from './worker-credentials.ts'
@@ -58,14 +58,10 @@ async function work(options: Options): Promise<void> {
       metrics,
       live: () => worker?.live() ?? true,
       notReady: () => notReady(worker),
+      remarks: () => worker?.ready().reasons ?? [],
       get routes() {
         return {
-          '/contract': () => ({
-            generation: contract.generation,
-            group: contract.group,
-            resources: named(contract),
-            tasks: worker?.tasks() ?? [],
-          }),
+          '/contract': () => told(worker?.contract ?? contract, worker?.tasks() ?? []),
           ...(worker && questionRoutes(worker)),
         }
       },
@@ -83,8 +79,11 @@ async function work(options: Options): Promise<void> {
       instanceId,
     })
     stopWhenAsked(worker)
+    const following = new AbortController()
+    if (contract.pool !== undefined) void followContract(options.contract, worker, { clock: systemClock, logger, signal: following.signal })
     process.send?.({ type: 'listening', port: server.port })
     const failure = await worker.ended
+    following.abort()
     if (failure !== undefined) {
       logger.error({ error: failure }, 'the worker gave up; the platform starts another')
       process.exitCode = 1
@@ -125,4 +124,9 @@ const questionRoutes = (worker: Worker): NonNullable<HttpSubject['routes']> =>
     ]),
   )
 
-const named = (contract: Contract) => contract.resources.map(({ kind, name }) => ({ kind, namespace: contract.namespace, name }))
+const told = ({ generation, group, namespace, resources }: Contract, tasks: readonly TaskStatus[]) => ({
+  generation,
+  group,
+  resources: resources.map(each => ({ kind: each.kind, namespace, name: each.name, generation: each.generation ?? generation })),
+  tasks,
+})

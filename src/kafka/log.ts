@@ -78,6 +78,8 @@ export interface GroupConsumer {
   committed(partition: TopicPartition, options: { readonly timeoutMs: number }): Promise<Commit | undefined>
   /** Last stable offset and metadata, at once; tells who wrote them. */
   committedNow(partition: TopicPartition): Promise<Commit | undefined>
+  /** Other topics than before. Partitions of topics that stay are not disturbed; the others come and go through the listener. */
+  subscribe(topics: readonly string[]): void
   /** Leaves the group; `revoked` is awaited first. */
   close(): Promise<void>
 }

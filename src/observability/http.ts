@@ -8,6 +8,8 @@ export interface HttpSubject {
   live(): boolean
   /** Why the process is not ready (`/readyz`); empty: it is. */
   notReady(): readonly string[]
+  /** What else to say of a process that is ready. */
+  remarks?(): readonly string[]
   /**
    * Further paths, answered as JSON: `/contract`, `/pending`, ... Given the part of the path below the route and the query; undefined is a 404.
    */
@@ -68,7 +70,7 @@ async function answer(subject: HttpSubject, { method, url = '/' }: IncomingMessa
       return subject.live() ? text(200, 'ok') : text(503, 'not live: a restart is needed; see the log')
     case '/readyz': {
       const reasons = subject.notReady()
-      return reasons.length === 0 ? text(200, 'ok') : text(503, reasons.join('\n'))
+      return reasons.length === 0 ? text(200, ['ok', ...(subject.remarks?.() ?? [])].join('\n')) : text(503, reasons.join('\n'))
     }
     default:
       return await routed(subject.routes ?? {}, pathname, searchParams)

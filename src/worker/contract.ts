@@ -9,6 +9,8 @@ export interface Contract {
   /** Consumer group of all workers of this contract. */
   readonly group: string
   readonly connection: ContractConnection
+  /** Name of the pool when resources share these workers: they come, go and change without new processes. */
+  readonly pool?: string
   readonly resources: readonly ContractResource[]
   /** Bytes of records that one worker may hold in memory before it stops reading. */
   readonly memoryBudgetBytes: number
@@ -37,6 +39,8 @@ export interface ContractConnection {
 export interface ContractResource {
   readonly kind: string
   readonly name: string
+  /** In a pool: moves only when this resource's part does. Absent: the contract's. */
+  readonly generation?: number
   /** The kind's own part; validated by the kind. */
   readonly config: unknown
 }

@@ -21,11 +21,15 @@ export class Impossible extends Error {
 export class Hosted {
   readonly family: TaskFamily
   readonly partition: number
+  /** Of the resource, in the contract that it was begun with. */
+  readonly generation: number
   #task: Task
   state: 'restoring' | 'running' | 'stopped' = 'restoring'
   reason: StopReason | undefined
   /** What it waits for while restoring, or why it was stopped. */
   message = 'waiting to be restored'
+  /** Kafka refused a step of its restore, which is tried again: it may last. */
+  hindered = false
   /** Being given up: no new work. */
   leaving = false
   /** Given up already, as far as the group is concerned: offsets must not be written any more. */
@@ -44,9 +48,10 @@ export class Hosted {
   /** In a transaction of its own, for the same purpose. */
   alone = false
 
-  constructor(family: TaskFamily, partition: number) {
+  constructor(family: TaskFamily, partition: number, generation = 0) {
     this.family = family
     this.partition = partition
+    this.generation = generation
     this.#task = family.create(partition)
   }
 
@@ -63,6 +68,11 @@ export class Hosted {
 
   get active(): boolean {
     return this.state === 'running' && !this.leaving
+  }
+
+  /** Not running, and not on its way there by itself. */
+  get stuck(): boolean {
+    return this.state === 'stopped' || (this.state === 'restoring' && this.hindered)
   }
 
   get name(): string {

@@ -9,11 +9,13 @@ export interface Ownership {
   /** The writer gave the partition up in order: nothing of it can be open. */
   readonly released: boolean
   readonly task: string
+  /** Contract generation of the resource that the writer ran: what the operator reads to know that it runs. */
+  readonly generation: number
 }
 
 /** @throws when the task's part does not fit into the 4,096 bytes that brokers accept. */
-export function encodeOwnership({ transactionalId, released, task }: Ownership): string {
-  const text = JSON.stringify({ t: transactionalId, ...(released ? { r: 1 } : {}), m: task })
+export function encodeOwnership({ transactionalId, released, task, generation }: Ownership): string {
+  const text = JSON.stringify({ t: transactionalId, g: generation, ...(released ? { r: 1 } : {}), m: task })
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BYTES) throw new Error(`commit metadata of ${bytes} bytes: brokers accept ${MAX_BYTES}`)
   return text
@@ -22,8 +24,9 @@ export function encodeOwnership({ transactionalId, released, task }: Ownership):
 /** Offsets that someone moved by hand carry no metadata, or another's: no owner, and nothing for the task. */
 export function decodeOwnership(metadata: string): Ownership | undefined {
   try {
-    const { t, r, m } = JSON.parse(metadata) as { t?: unknown; r?: unknown; m?: unknown }
-    return typeof t === 'string' && typeof m === 'string' ? { transactionalId: t, released: r === 1, task: m } : undefined
+    const { t, g, r, m } = JSON.parse(metadata) as { t?: unknown; g?: unknown; r?: unknown; m?: unknown }
+    if (typeof t !== 'string' || typeof m !== 'string') return undefined
+    return { transactionalId: t, released: r === 1, task: m, generation: typeof g === 'number' ? g : 0 }
   } catch {
     return undefined
   }

@@ -21,6 +21,7 @@ export class WorkerMetrics {
   readonly #shown = new Map<string, Map<string, Readonly<Record<string, string>>>>()
   #hosted: () => readonly Hosted[] = () => []
   readonly #now: () => number
+  readonly #metrics: Metrics
 
   constructor(metrics: Metrics, families: readonly TaskFamily[], now: () => number) {
     this.#now = now
@@ -49,7 +50,13 @@ export class WorkerMetrics {
       zero: [{}],
     })
     this.#declareGauges(metrics)
-    for (const metric of families.flatMap(family => family.metrics ?? [])) this.#declare(metrics, metric)
+    this.#metrics = metrics
+    this.adopt(families)
+  }
+
+  /** Kinds that come later declare theirs, too. */
+  adopt(families: readonly TaskFamily[]): void {
+    for (const metric of families.flatMap(family => family.metrics ?? [])) this.#declare(this.#metrics, metric)
   }
 
   /** Whose tasks are shown from now on. */

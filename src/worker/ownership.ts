@@ -1,9 +1,9 @@
 import type { Clock } from '../api/clock.ts'
 import type { TopicPartition } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { HostedFamily } from './families.ts'
 import { Hosted } from './hosted.ts'
 import type { Reading } from './reading.ts'
-import type { TaskFamily } from './task.ts'
 import type { Transactions } from './transactions.ts'
 
 /** A revocation waits at most so long for the transaction in flight; the group waits with it. */
@@ -12,7 +12,7 @@ const SETTLE_TIMEOUT_MS = 30_000
 export interface OwnershipOptions {
   /** Begin with one record at a time: one of them is refused, and it is not known which. */
   readonly wary: boolean
-  readonly families: readonly TaskFamily[]
+  readonly families: readonly HostedFamily[]
   readonly reading: Reading
   readonly transactions: Transactions
   readonly takeOver: (hosted: Hosted) => Promise<void>
@@ -21,15 +21,27 @@ export interface OwnershipOptions {
   readonly failed: (error: Error) => void
 }
 
-/** Which partitions are ours: what the group assigns becomes a task, what it revokes is let go in order. */
+interface Holding {
+  readonly hosted: Hosted
+  readonly takenOver: Promise<void>
+}
+
+const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
+
+/** Which partitions are ours: what the group assigns becomes a task, what it revokes, or the contract no longer has, is let go in order. */
 export class Ownership {
   readonly #with: OwnershipOptions
-  readonly #hosted = new Map<string, { readonly hosted: Hosted; readonly takenOver: Promise<void> }>()
+  #families: ReadonlyMap<string, HostedFamily>
+  /** What the group has given us, whether the contract has a resource for it or not. */
+  readonly #assigned = new Map<string, TopicPartition>()
+  readonly #hosted = new Map<string, Holding>()
   #list: readonly Hosted[] = []
   #joined = false
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: OwnershipOptions) {
     this.#with = options
+    this.#families = byInput(options.families)
   }
 
   get joined(): boolean {
@@ -43,36 +55,71 @@ export class Ownership {
   /** Returns at once: the group must not wait for a restore. */
   assigned(partitions: readonly TopicPartition[]): void {
     this.#joined = true
-    for (const { topic, partition } of partitions) {
-      const family = this.#with.families.find(({ input }) => input === topic)
-      if (family === undefined) continue
-      const hosted = new Hosted(family, partition)
-      if (this.#with.wary) {
-        hosted.limit = 1
-        hosted.alone = true
-      }
-      this.#hosted.set(`${topic}/${partition}`, { hosted, takenOver: this.#with.takeOver(hosted) })
+    for (const partition of partitions) {
+      this.#assigned.set(nameOf(partition), partition)
+      this.#begin(partition)
     }
     this.#refresh()
   }
 
-  /**
-   * After this resolves another worker may own the partitions. So: no new work, the transaction in flight settled, and a note with the offsets that
-   * nothing of ours is open, which spares the successor the fencing.
-   */
-  async revoked(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
-    const names = partitions.map(({ topic, partition }) => `${topic}/${partition}`)
-    const leaving = names.flatMap(name => this.#hosted.get(name) ?? [])
-    for (const { hosted } of leaving) {
+  /** After this resolves another worker may own the partitions, so they are let go in order first. */
+  revoked(partitions: readonly TopicPartition[], lost: boolean): Promise<void> {
+    const names = partitions.map(nameOf)
+    // At once, whatever the turn is busy with: offsets of a lost partition must not be written any more.
+    for (const name of names) {
+      this.#assigned.delete(name)
+      const hosted = this.#hosted.get(name)?.hosted
+      if (hosted === undefined) continue
       hosted.leaving = true
       hosted.lost = lost
     }
+    return this.#inTurn(async () => {
+      await this.#letGo(names)
+      this.#with.logger.info({ partitions: names, lost }, 'gave up partitions')
+    })
+  }
+
+  /** Other resources than before: the tasks of those that are gone or differ are let go, those of the new ones begin where we own the partition. */
+  adopt(families: readonly HostedFamily[]): Promise<void> {
+    this.#families = byInput(families)
+    return this.#inTurn(async () => {
+      await this.#letGo([...this.#hosted].flatMap(([name, { hosted }]) => (this.#outdated(hosted) ? [name] : [])))
+      for (const [name, partition] of this.#assigned) if (!this.#hosted.has(name)) this.#begin(partition)
+      this.#refresh()
+    })
+  }
+
+  #outdated({ family }: Hosted): boolean {
+    return this.#families.get(family.input) !== family
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(action)
+    this.#turn = done.catch(() => undefined)
+    return done
+  }
+
+  #begin({ topic, partition }: TopicPartition): void {
+    const family = this.#families.get(topic)
+    if (family === undefined) return
+    const hosted = new Hosted(family, partition, family.generation)
+    if (this.#with.wary) {
+      hosted.limit = 1
+      hosted.alone = true
+    }
+    this.#hosted.set(nameOf({ topic, partition }), { hosted, takenOver: this.#with.takeOver(hosted) })
+  }
+
+  /** No new work, the transaction in flight settled, and a note with the offsets that nothing of ours is open, which spares the successor the fencing. */
+  async #letGo(names: readonly string[]): Promise<void> {
+    const leaving = names.flatMap(name => this.#hosted.get(name) ?? [])
+    if (leaving.length === 0) return
+    for (const { hosted } of leaving) hosted.leaving = true
     await Promise.all(leaving.map(({ hosted }) => this.#with.reading.close(hosted)))
     await this.#settled(leaving.map(({ takenOver }) => takenOver))
-    if (!lost) await this.#release(leaving.map(({ hosted }) => hosted))
+    await this.#release(leaving.map(({ hosted }) => hosted).filter(({ lost }) => !lost))
     for (const name of names) this.#hosted.delete(name)
     this.#refresh()
-    this.#with.logger.info({ partitions: names, lost }, 'gave up partitions')
   }
 
   async #settled(takeovers: readonly Promise<void>[]): Promise<void> {
@@ -87,10 +134,10 @@ export class Ownership {
   }
 
   async #release(leaving: readonly Hosted[]): Promise<void> {
-    const offsets = leaving.filter(({ claimed }) => claimed).flatMap(({ committed }) => [...committed.values()])
-    if (offsets.length === 0) return
+    const parts = leaving.filter(({ claimed }) => claimed).map(hosted => ({ hosted, offsets: [...hosted.committed.values()] }))
+    if (parts.length === 0) return
     try {
-      await this.#with.transactions.writeOffsets(offsets, true)
+      await this.#with.transactions.writeOffsets(parts, true)
     } catch (error) {
       this.#with.logger.warn({ error }, 'could not release partitions: their next owner will fence this worker first')
     }
@@ -100,3 +147,6 @@ export class Ownership {
     this.#list = [...this.#hosted.values()].map(({ hosted }) => hosted)
   }
 }
+
+const byInput = (families: readonly HostedFamily[]): ReadonlyMap<string, HostedFamily> =>
+  new Map(families.map(family => [family.input, family]))

@@ -17,8 +17,9 @@ export interface WorkerOptions {
   readonly instanceId: string
 }
 
-/** Why a worker is not ready: the group has not been joined, tasks are restoring, or one was stopped for good. */
+/** Of the process, and what is amiss: the group has not been joined, tasks are restoring, or were stopped for good. */
 export interface Readiness {
+  /** True although a resource is stuck, as long as another of the same workers is not. */
   readonly ready: boolean
   readonly reasons: readonly string[]
 }
@@ -36,8 +37,13 @@ export interface TaskStatus {
 }
 
 export interface Worker {
-  /** Generation of the contract that runs: what /contract answers. */
-  readonly generation: number
+  /** What runs: what /contract answers. */
+  readonly contract: Contract
+  /**
+   * Other resources than before, in the same group on the same connection: only the tasks of those that came, went or changed are touched. Resolves when
+   * what is gone was let go. Never rejects.
+   */
+  follow(contract: Contract): Promise<void>
   /** The process should live: false after the kernel gave up, when only a restart helps. */
   live(): boolean
   ready(): Readiness

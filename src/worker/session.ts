@@ -2,6 +2,8 @@ import type { KafkaLog, GroupConsumer, LogReader, TransactionalProducer } from '
 import type { Clock } from '../api/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import { Doorbell } from './doorbell.ts'
+import { inputsOf } from './families.ts'
+import type { HostedFamily } from './families.ts'
 import { Fencing } from './fencing.ts'
 import type { Hosted } from './hosted.ts'
 import { Memory } from './memory.ts'
@@ -11,7 +13,6 @@ import { ProducerPair } from './producer-pair.ts'
 import { Reading } from './reading.ts'
 import { TopicRouting } from './routing.ts'
 import { takeOver } from './takeover.ts'
-import type { TaskFamily } from './task.ts'
 import { Transactions } from './transactions.ts'
 
 const SESSION_TIMEOUT_MS = 6000
@@ -21,7 +22,7 @@ const INIT_TIMEOUT_MS = 30_000
 export interface SessionOptions {
   readonly group: string
   readonly transactionalId: string
-  readonly families: readonly TaskFamily[]
+  readonly families: readonly HostedFamily[]
   readonly memoryBudgetBytes: number
   readonly log: KafkaLog
   readonly clock: Clock
@@ -38,6 +39,7 @@ export interface SessionOptions {
 export class Session {
   readonly #options: SessionOptions
   readonly #failure = Promise.withResolvers<Error>()
+  #families: readonly HostedFamily[]
   #over = false
   #refused = false
   #producer: TransactionalProducer | undefined
@@ -51,6 +53,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     this.#options = options
+    this.#families = options.families
   }
 
   /** Resolves when the session has to be replaced. */
@@ -75,7 +78,7 @@ export class Session {
   }
 
   async start(): Promise<void> {
-    const { log, transactionalId, group, families } = this.#options
+    const { log, transactionalId, group } = this.#options
     // The producer first: it is the one that learns why a cluster cannot be reached, and it fences our own earlier session.
     const producer = await ProducerPair.of(log, transactionalId, TRANSACTION_TIMEOUT_MS)
     this.#producer = producer
@@ -85,9 +88,10 @@ export class Session {
     const { reading, transactions, ownership } = this.#assemble(producer, reader)
     reading.start()
     this.#loop = transactions.run()
+    const joinedWith = this.#families
     this.#member = await log.groupConsumer({
       groupId: group,
-      topics: families.map(({ input }) => input),
+      topics: inputsOf(joinedWith),
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
       assigned: partitions => {
         ownership.assigned(partitions)
@@ -97,6 +101,18 @@ export class Session {
       failed: this.#fail,
     })
     this.#membership.resolve(this.#member)
+    if (this.#families !== joinedWith) this.#member.subscribe(inputsOf(this.#families))
+  }
+
+  /** Other resources than before: only theirs are touched, the others go on. */
+  async adopt(families: readonly HostedFamily[]): Promise<void> {
+    this.#families = families
+    try {
+      await this.#ownership?.adopt(families)
+      if (this.#families === families && !this.#over) this.#member?.subscribe(inputsOf(families))
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   /** In order: finish the open transaction, release and leave, close. Rejects when a client did not let go. */
@@ -117,7 +133,7 @@ export class Session {
   }
 
   #assemble(producer: TransactionalProducer, reader: LogReader): { reading: Reading; transactions: Transactions; ownership: Ownership } {
-    const { clock, logger, metrics, families, log, transactionalId, memoryBudgetBytes, wary } = this.#options
+    const { clock, logger, metrics, log, transactionalId, memoryBudgetBytes, wary } = this.#options
     const tasks = (): readonly Hosted[] => this.tasks()
     const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
     const { bell } = shared
@@ -143,7 +159,7 @@ export class Session {
     const takingOver = { ...shared, reader, reading, transactions, fencing, member: this.#memberNow, ended }
     const ownership = new Ownership({
       ...shared,
-      families,
+      families: this.#families,
       wary,
       reading,
       transactions,

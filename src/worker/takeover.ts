@@ -52,6 +52,7 @@ export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promis
       }
       if (hosted.message !== error.message) logger.warn({ task: hosted.name, code: error.code }, error.message)
       hosted.message = error.message
+      hosted.hindered = true
       hosted.renew()
       await clock.sleep(RETRY_MS)
     }
@@ -70,7 +71,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   await checkRange(hosted, starts, reader)
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
-  await transactions.writeOffsets(claim, false)
+  await transactions.writeOffsets([{ hosted, offsets: claim }], false)
   hosted.committed = new Map(claim.map(commit => [commit.topic, commit]))
   hosted.keptAtMs = clock.monotonicMs()
   hosted.claimed = true

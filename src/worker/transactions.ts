@@ -46,6 +46,12 @@ export interface TransactionsOptions {
   readonly failed: (error: Error) => void
 }
 
+/** Positions of one task. */
+export interface OffsetsOf {
+  readonly hosted: Hosted
+  readonly offsets: readonly Commit[]
+}
+
 /** undefined: committed. Otherwise nothing happened, and the same may be tried again. */
 type Outcome = KafkaError | undefined
 
@@ -100,8 +106,9 @@ export class Transactions {
   }
 
   /** Writes offsets alone: a claim or a release. Rejects when it did not happen. */
-  async writeOffsets(offsets: readonly Commit[], released: boolean): Promise<void> {
-    const error = await this.#exclusive(() => this.#transact([], this.#owned(offsets, released)))
+  async writeOffsets(parts: readonly OffsetsOf[], released: boolean): Promise<void> {
+    const offsets = parts.flatMap(part => this.#owned(part, released))
+    const error = await this.#exclusive(() => this.#transact([], offsets))
     if (error !== undefined) throw error
   }
 
@@ -153,7 +160,7 @@ export class Transactions {
       const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing) : undefined
       const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
       if (proposal === undefined && offsets.length === 0) return undefined
-      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned(offsets, false), refused: undefined }
+      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned({ hosted, offsets }, false), refused: undefined }
     } catch (error) {
       this.#with.stop(hosted, error)
       return undefined
@@ -173,9 +180,13 @@ export class Transactions {
     return [...moved, ...[...hosted.committed.values()].filter(({ topic }) => !topics.has(topic))]
   }
 
-  #owned(offsets: readonly Commit[], released: boolean): readonly Commit[] {
+  #owned({ hosted, offsets }: OffsetsOf, released: boolean): readonly Commit[] {
     const { transactionalId } = this.#with
-    return offsets.map(commit => ({ ...commit, metadata: encodeOwnership({ transactionalId, released, task: commit.metadata }) }))
+    const { generation } = hosted
+    return offsets.map(commit => ({
+      ...commit,
+      metadata: encodeOwnership({ transactionalId, released, task: commit.metadata, generation }),
+    }))
   }
 
   async #transact(entries: readonly Entry[], offsets: readonly Commit[]): Promise<Outcome> {

@@ -9,6 +9,7 @@ import { Cluster } from '../../test/support/model/cluster.ts'
 import { modelLog } from '../../test/support/model/model-log.ts'
 import type { Faults } from '../../test/support/model/model-log.ts'
 import { copyKind } from '../../test/support/worker/copy-kind.ts'
+import type { Contract } from './contract.ts'
 import { decodeOwnership, encodeOwnership } from './metadata.ts'
 import type { Worker } from './runtime.ts'
 import { startWorker } from './worker.ts'
@@ -30,18 +31,20 @@ interface Started {
   readonly metrics: Metrics
 }
 
-async function start(cluster: Cluster, instanceId: string, faults: Faults = {}): Promise<Started> {
+const ALONE: Contract = {
+  version: 1,
+  generation: 7,
+  namespace: 'test',
+  group: 'group',
+  connection: { bootstrapServers: ['model'] },
+  resources: [{ kind: 'Copy', name: 'copy', config: { prefix: 'c' } }],
+  memoryBudgetBytes: 1024 * 1024,
+}
+
+async function start(cluster: Cluster, instanceId: string, faults: Faults = {}, contract = ALONE): Promise<Started> {
   const metrics = createMetrics()
   const worker = await startWorker({
-    contract: {
-      version: 1,
-      generation: 7,
-      namespace: 'test',
-      group: 'group',
-      connection: { bootstrapServers: ['model'] },
-      resources: [{ kind: 'Copy', name: 'copy', config: { prefix: 'c' } }],
-      memoryBudgetBytes: 1024 * 1024,
-    },
+    contract,
     kinds: [copyKind],
     log: modelLog(cluster, faults),
     clock: systemClock,
@@ -100,7 +103,12 @@ describe('running', () => {
     await worker.stop()
     expect(await worker.ended).toBeUndefined()
     expect(sorted(copies(cluster))).toEqual(numbers(100))
-    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toEqual({ transactionalId: 'group.a', released: true, task: '50' })
+    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toEqual({
+      transactionalId: 'group.a',
+      released: true,
+      task: '50',
+      generation: 7,
+    })
     expect((await metrics.expose()).body).toContain('copied_total 100')
   })
 
@@ -113,7 +121,7 @@ describe('running', () => {
       },
     })
     await until(() => claims.filter(claim => claim !== undefined).length >= 2, 'both were claimed')
-    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a', released: false, task: '' }))
+    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a', released: false, task: '', generation: 7 }))
   })
 
   test('should share with a worker that joins, and take back what it leaves', async () => {
@@ -188,9 +196,7 @@ describe('failures', () => {
     group.expel(member!)
     const second = await start(cluster, 'b')
     await arrived(cluster, 40)
-    const returned = group.returns(member!)
     thawed.resolve(undefined)
-    await returned
     write(cluster, 40, 20)
     await arrived(cluster, 60)
     expect(sorted(copies(cluster))).toEqual(numbers(60))
@@ -230,7 +236,7 @@ describe('failures', () => {
     for (const role of ['in', 'out', 'dlq']) cluster.createTopic(`c.${role}`, PARTITIONS)
     write(cluster, 0, 20)
     const { worker } = await start(cluster, 'a')
-    await until(() => worker.ready().reasons.some(reason => reason.includes('no c.journal[1]')), 'the missing topic is named')
+    await until(() => worker.ready().reasons.some(reason => reason.includes('c.journal[1]')), 'the missing topic is named')
     expect(worker.ready().ready).toBe(false)
     cluster.createTopic('c.journal', PARTITIONS)
     await arrived(cluster, 20)
@@ -248,5 +254,96 @@ describe('failures', () => {
     await until(() => worker.tasks().filter(({ state }) => state === 'stopped').length === PARTITIONS, 'both were stopped')
     expect(worker.tasks()[0]).toMatchObject({ reason: 'TaskFailed', message: expect.stringContaining('the journal ends at 0') })
     expect(sorted(copies(cluster))).toEqual(numbers(20))
+  })
+})
+
+describe('a pool', () => {
+  const topicsOf = (cluster: Cluster, prefix: string): void => {
+    for (const role of ['in', 'out', 'journal', 'dlq']) cluster.createTopic(`${prefix}.${role}`, PARTITIONS)
+  }
+  const pooled = (generation: number, ...prefixes: readonly string[]): Contract => ({
+    version: 1,
+    generation,
+    namespace: 'test',
+    group: 'group',
+    pool: 'small',
+    connection: { bootstrapServers: ['model'] },
+    resources: prefixes.map(prefix => ({ kind: 'Copy', name: prefix, generation: 1, config: { prefix } })),
+    memoryBudgetBytes: 1024 * 1024,
+  })
+  const put = (cluster: Cluster, prefix: string, from: number, count: number): void => {
+    for (let i = from; i < from + count; i += 1)
+      cluster.log({ topic: `${prefix}.in`, partition: i % PARTITIONS }).append({ key: null, value: Buffer.from(String(i)), headers: [] })
+  }
+  const copied = (cluster: Cluster, prefix: string): number => cluster.visible(`${prefix}.out`).length
+  const names = (worker: Worker): readonly string[] => [...new Set(worker.tasks().map(({ name }) => name))].toSorted()
+
+  test('should take up a resource that comes and let go of one that goes, and leave the tasks of the others alone', async () => {
+    const cluster = aCluster()
+    topicsOf(cluster, 'd')
+    const { worker } = await start(cluster, 'a', {}, pooled(1, 'c'))
+    put(cluster, 'c', 0, 10)
+    await until(() => copied(cluster, 'c') === 10, 'the first resource was worked on')
+    await worker.follow(pooled(2, 'c', 'd'))
+    put(cluster, 'd', 0, 10)
+    put(cluster, 'c', 10, 10)
+    await until(() => copied(cluster, 'd') === 10 && copied(cluster, 'c') === 20, 'both were worked on')
+    expect(worker.contract.generation).toBe(2)
+    await worker.follow(pooled(3, 'd'))
+    expect(names(worker)).toEqual(['d'])
+    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toMatchObject({ released: true, generation: 1 })
+    put(cluster, 'd', 10, 10)
+    await until(() => copied(cluster, 'd') === 20, 'the second went on')
+    expect(copied(cluster, 'c')).toBe(20)
+  })
+
+  test('should begin a changed resource anew under its generation, and lose and double nothing', async () => {
+    const cluster = aCluster()
+    const { worker } = await start(cluster, 'a', {}, pooled(1, 'c'))
+    put(cluster, 'c', 0, 50)
+    const [resource] = pooled(2, 'c').resources
+    const changed: Contract = { ...pooled(2, 'c'), resources: resource ? [{ ...resource, generation: 2 }] : [] }
+    await worker.follow(changed)
+    put(cluster, 'c', 50, 50)
+    await arrived(cluster, 100)
+    expect(sorted(copies(cluster))).toEqual(numbers(100))
+    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toMatchObject({ released: false, generation: 2 })
+  })
+
+  test('should take a resource back that went and came before the group had noticed', async () => {
+    const cluster = aCluster()
+    topicsOf(cluster, 'd')
+    const { worker } = await start(cluster, 'a', {}, pooled(1, 'c', 'd'))
+    await until(() => worker.tasks().filter(({ state }) => state === 'running').length === 4, 'all tasks run')
+    void worker.follow(pooled(2, 'c'))
+    await worker.follow(pooled(3, 'c', 'd'))
+    put(cluster, 'd', 0, 10)
+    await until(() => copied(cluster, 'd') === 10, 'it was worked on again')
+  })
+
+  test('should stay ready for the others while one resource cannot be restored, and say which', async () => {
+    const cluster = aCluster()
+    for (const role of ['in', 'out', 'dlq']) cluster.createTopic(`d.${role}`, PARTITIONS)
+    const { worker } = await start(cluster, 'a', {}, pooled(1, 'c', 'd'))
+    await until(() => worker.tasks().length === 4 && worker.ready().ready, 'the worker was ready')
+    expect(worker.ready().reasons.join()).toContain('Copy/test/d[0]')
+    put(cluster, 'c', 0, 10)
+    await until(() => copied(cluster, 'c') === 10, 'the other was worked on')
+    await worker.follow(pooled(2, 'd'))
+    expect(worker.ready().ready).toBe(false)
+  })
+
+  test('should run what it knows of a contract that also has a kind that it does not', async () => {
+    const cluster = aCluster()
+    const contract = pooled(1, 'c')
+    const { worker } = await start(
+      cluster,
+      'a',
+      {},
+      { ...contract, resources: [...contract.resources, { kind: 'Novel', name: 'x', config: {} }] },
+    )
+    put(cluster, 'c', 0, 10)
+    await until(() => copied(cluster, 'c') === 10 && worker.ready().ready, 'the known kind was worked on')
+    expect(worker.ready().reasons).toEqual([expect.stringContaining('Novel/test/x: the contract has a Novel "x"')])
   })
 })

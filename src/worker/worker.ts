@@ -1,8 +1,11 @@
+import type { Contract } from './contract.ts'
+import { familiesOf } from './families.ts'
+import type { Families } from './families.ts'
+import type { Hosted } from './hosted.ts'
 import { WorkerMetrics } from './metrics.ts'
 import { answersOf, questionsOf } from './queries.ts'
 import type { Readiness, StartWorker, TaskStatus, Worker, WorkerOptions } from './runtime.ts'
 import { Session } from './session.ts'
-import type { TaskFamily } from './task.ts'
 
 const GRACE_MS = 25_000
 /** Closing takes a second; a client that hangs in it would hang for ever. */
@@ -15,7 +18,10 @@ const HEALTHY_AFTER_MS = 60_000
 
 export const startWorker: StartWorker = options => {
   try {
-    const worker = new KernelWorker(options, familiesOf(options))
+    const families = familiesOf(options.contract, options.kinds)
+    const [refused] = families.refused
+    if (refused !== undefined && families.hosted.length === 0) throw new Error(refused.message)
+    const worker = new KernelWorker(options, families)
     worker.begin()
     return Promise.resolve(worker)
   } catch (error) {
@@ -23,35 +29,37 @@ export const startWorker: StartWorker = options => {
   }
 }
 
-function familiesOf({ contract, kinds }: WorkerOptions): readonly TaskFamily[] {
-  return contract.resources.map(resource => {
-    const kind = kinds.find(known => known.kind === resource.kind)
-    if (kind === undefined) {
-      const known = kinds.map(each => each.kind).join(', ')
-      throw new Error(
-        `the contract has a ${resource.kind} "${resource.name}", which this worker does not know (it knows: ${known}): run a newer image`,
-      )
-    }
-    return kind.tasks(resource, contract.namespace)
-  })
-}
-
 class KernelWorker implements Worker {
-  readonly generation: number
   readonly #options: WorkerOptions
-  readonly #families: readonly TaskFamily[]
+  #contract: Contract
+  #families: Families
   readonly #metrics: WorkerMetrics
   readonly #stopping = new AbortController()
   readonly #ended = Promise.withResolvers<Error | undefined>()
   #session: Session | undefined
   #gaveUp = false
 
-  constructor(options: WorkerOptions, families: readonly TaskFamily[]) {
+  constructor(options: WorkerOptions, families: Families) {
     this.#options = options
+    this.#contract = options.contract
     this.#families = families
-    this.generation = options.contract.generation
-    this.#metrics = new WorkerMetrics(options.metrics, families, () => options.clock.now())
+    this.#metrics = new WorkerMetrics(options.metrics, families.hosted, () => options.clock.now())
     this.#metrics.watch(() => this.#session?.tasks() ?? [])
+    this.#tellRefused()
+  }
+
+  get contract(): Contract {
+    return this.#contract
+  }
+
+  async follow(contract: Contract): Promise<void> {
+    const families = familiesOf(contract, this.#options.kinds, this.#families.hosted)
+    this.#contract = contract
+    this.#families = families
+    this.#metrics.adopt(families.hosted)
+    this.#tellRefused()
+    this.#options.logger.info({ generation: contract.generation, resources: contract.resources.length }, 'the contract changed')
+    await this.#session?.adopt(families.hosted)
   }
 
   get ended(): Promise<Error | undefined> {
@@ -70,12 +78,14 @@ class KernelWorker implements Worker {
   }
 
   ready(): Readiness {
-    const reasons: string[] = []
-    if (this.#session?.joined !== true) reasons.push(`consumer group ${this.#options.contract.group} has not been joined`)
-    for (const { kind, namespace, name, partition, state, reason, message } of this.tasks()) {
-      if (state !== 'running') reasons.push(`${kind}/${namespace}/${name}[${partition}] ${reason ?? state}: ${message ?? ''}`)
-    }
-    return { ready: reasons.length === 0, reasons }
+    const joined = this.#session?.joined === true
+    const hosted = this.#session?.tasks() ?? []
+    const reasons = [
+      ...(joined ? [] : [`consumer group ${this.#contract.group} has not been joined`]),
+      ...this.#families.refused.map(({ name, message }) => `${name}: ${message}`),
+      ...hosted.filter(({ state }) => state !== 'running').map(each => `${each.name} ${each.reason ?? each.state}: ${each.message}`),
+    ]
+    return { ready: joined && isUseful(hosted), reasons }
   }
 
   tasks(): readonly TaskStatus[] {
@@ -83,11 +93,11 @@ class KernelWorker implements Worker {
   }
 
   get questions(): readonly string[] {
-    return questionsOf(this.#families)
+    return questionsOf(this.#families.hosted)
   }
 
   query(question: string, parameters: URLSearchParams): readonly object[] {
-    return answersOf(question, this.#families, this.#session?.tasks() ?? [], parameters, this.#options.clock.now())
+    return answersOf(question, this.#families.hosted, this.#session?.tasks() ?? [], parameters, this.#options.clock.now())
   }
 
   async stop(graceMs = GRACE_MS): Promise<void> {
@@ -120,17 +130,22 @@ class KernelWorker implements Worker {
     }
   }
 
+  #tellRefused(): void {
+    for (const { name, message } of this.#families.refused) this.#options.logger.error({ resource: name }, message)
+  }
+
   #stopped(): boolean {
     return this.#stopping.signal.aborted
   }
 
   #newSession(wary: boolean): Session {
-    const { contract, instanceId, log, clock, logger } = this.#options
+    const { instanceId, log, clock, logger } = this.#options
+    const { group, memoryBudgetBytes } = this.#contract
     return new Session({
-      group: contract.group,
-      transactionalId: `${contract.group}.${instanceId}`,
-      families: this.#families,
-      memoryBudgetBytes: contract.memoryBudgetBytes,
+      group,
+      transactionalId: `${group}.${instanceId}`,
+      families: this.#families.hosted,
+      memoryBudgetBytes,
       log,
       clock,
       logger,
@@ -171,4 +186,14 @@ class KernelWorker implements Worker {
     waiting.abort()
     return outcome
   }
+}
+
+/**
+ * While tasks are on their way, the pod is not ready: a roll-out waits for it. A resource that is stuck stays so whatever becomes of the pod, which must
+ * then count as ready for the sake of the others, if there are any.
+ */
+function isUseful(hosted: readonly Hosted[]): boolean {
+  if (hosted.some(({ state, stuck }) => state === 'restoring' && !stuck)) return false
+  const stuck = new Set(hosted.filter(each => each.stuck).map(({ family }) => family))
+  return hosted.length === 0 || hosted.some(({ family }) => !stuck.has(family))
 }

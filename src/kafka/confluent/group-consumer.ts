@@ -73,8 +73,13 @@ class ConfluentGroupConsumer implements GroupConsumer {
   async start(settings: ConnectionSettings): Promise<void> {
     await Promise.all([connectConsumer(this.#member, settings), connectConsumer(this.#asking, settings)])
     this.#member.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS)
-    this.#member.subscribe([...this.#options.topics])
+    this.subscribe(this.#options.topics)
     this.#loop = this.#serveCallbacks()
+  }
+
+  subscribe(topics: readonly string[]): void {
+    if (topics.length === 0) this.#member.unsubscribe()
+    else this.#member.subscribe([...topics])
   }
 
   async committed(partition: TopicPartition, options: { readonly timeoutMs: number }): Promise<Commit | undefined> {
