@@ -14,7 +14,7 @@ const total = perSecond * seconds
 const producer = await connected({ 'bootstrap.servers': bootstrap, 'linger.ms': 2, 'queue.buffering.max.messages': 1_000_000 })
 const random = randomNumbers()
 const beganMs = performance.now()
-for (let sent = 0; sent < total; ) {
+for (let sent = 0; sent < total;) {
   const owed = Math.min(total, Math.floor(((performance.now() - beganMs) * perSecond) / 1000))
   for (; sent < owed; sent++) {
     const delayMs = Math.round(shortestMs + random() * (longestMs - shortestMs))
