@@ -2,10 +2,12 @@ import type { ClusterDescription, KafkaAdmin, KafkaAdminFactory } from './admin.
 import type { ConnectionSettings } from './connection.ts'
 import { Brokers } from './platformatic/brokers.ts'
 import type { Timeouts } from './platformatic/brokers.ts'
-import { alterConfigs, describeConfigs } from './platformatic/configs.ts'
+import { alterConfigs } from './platformatic/configs.ts'
+import { DescribedConfigs } from './platformatic/described-configs.ts'
+import { Descriptions } from './platformatic/descriptions.ts'
 import { alterGroupOffsets, deleteGroup, describeGroup, groupOffsets, listGroups } from './platformatic/groups.ts'
 import { deleteRecords, listOffsets } from './platformatic/offsets.ts'
-import { createPartitions, createTopics, deleteTopics, describeTopics, listTopics, logDirSizes } from './platformatic/topics.ts'
+import { createPartitions, createTopics, deleteTopics, listTopics, logDirSizes } from './platformatic/topics.ts'
 
 const INIT_PRODUCER_ID = 22
 
@@ -24,11 +26,13 @@ export const platformaticAdminWith =
     // Kafka answers the requests of one connection in order: a read must not wait behind twenty writes of the controller.
     const reads = new Brokers(settings, clientId, timeouts)
     const writes = new Brokers(settings, clientId, timeouts)
+    const descriptions = new Descriptions(reads)
+    const configs = new DescribedConfigs(reads)
     return {
       describeCluster: () => describeCluster(reads),
       listTopics: options => listTopics(reads, options?.includeInternal === true),
-      describeTopics: names => describeTopics(reads, names),
-      describeConfigs: (topics, keys) => describeConfigs(reads, topics, keys),
+      describeTopics: names => descriptions.of(names),
+      describeConfigs: (topics, keys) => configs.of(topics, keys),
       logDirSizes: topics => logDirSizes(reads, topics),
       listOffsets: queries => listOffsets(reads, queries),
       listGroups: () => listGroups(reads),

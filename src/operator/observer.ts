@@ -1,5 +1,5 @@
 import type { Clock } from '../api/clock.ts'
-import type { KafkaAdmin, TopicConfig } from '../kafka/admin.ts'
+import type { KafkaAdmin, TopicConfig, TopicDescription } from '../kafka/admin.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { RetentionAnswer, TopicView } from './observed.ts'
 import type { Interest, RetentionQuestion } from './plan.ts'
@@ -19,8 +19,8 @@ export interface ObserverOptions {
 }
 
 /**
- * The one pair of eyes on a cluster. It merges the interests of all resources of a connection, so that a cycle costs one listing, one
- * description and one config request per distinct set of keys, however many resources and topics there are. What was seen is kept until the
+ * The one pair of eyes on a cluster. It merges the interests of all resources of a connection, so that a cycle costs one
+ * description of all topics and one config request per distinct set of keys, however many resources and topics there are. What was seen is kept until the
  * next cycle or until it was written to. Calls are served one after another: the second of two gets what the first has just fetched.
  */
 export class Observer {
@@ -84,11 +84,12 @@ export class Observer {
   /** Everything that is of interest to anybody is looked at again, together. */
   async #startCycle(nowMs: number): Promise<void> {
     this.#listedAtMs = undefined
-    const listed = await this.#admin.listTopics()
+    const descriptions = await this.#admin.describeTopics()
+    const listed = [...descriptions.keys()]
     this.#cache.listed(listed, nowMs)
     const interests = [...this.#interests.values()]
     const wanted = new Set(listed.filter(name => interests.some(({ topics }) => topics(name))))
-    await this.#refresh([...wanted], interests, nowMs)
+    await this.#refresh([...wanted], descriptions, interests, nowMs)
     this.#cache.keepOnly(name => wanted.has(name))
     this.#listedAtMs = nowMs
   }
@@ -96,12 +97,16 @@ export class Observer {
   /** Fetches what this interest needs and no cycle has brought: new interests, topics that were written. */
   async #fill(wanted: readonly string[], { configKeys }: Interest, nowMs: number): Promise<void> {
     const lacking = wanted.filter(name => this.#cache.lacks(name, configKeys))
-    await this.#refresh(lacking, [...this.#interests.values()], nowMs)
+    if (lacking.length === 0) return
+    await this.#refresh(lacking, await this.#admin.describeTopics(lacking), [...this.#interests.values()], nowMs)
   }
 
-  async #refresh(names: readonly string[], interests: readonly Interest[], nowMs: number): Promise<void> {
-    if (names.length === 0) return
-    const descriptions = await this.#admin.describeTopics(names)
+  async #refresh(
+    names: readonly string[],
+    descriptions: ReadonlyMap<string, TopicDescription>,
+    interests: readonly Interest[],
+    nowMs: number,
+  ): Promise<void> {
     const found = names.filter(name => descriptions.has(name))
     for (const [keySet, group] of Map.groupBy(found, keySetsOf(interests))) {
       const configs = await this.#configs(group, keySet)

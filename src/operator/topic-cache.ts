@@ -156,6 +156,7 @@ function sameView(a: TopicView, b: TopicView): boolean {
     a.underReplicated !== b.underReplicated
   )
     return false
+  if (a.configs === b.configs) return true
   if (a.configs.size !== b.configs.size) return false
   for (const [key, entry] of b.configs) {
     const other = a.configs.get(key)

@@ -43,7 +43,7 @@ describe.each(EXAMPLES)('$kind $metadata.name', example => {
     expect(status?.conditions?.find(({ type }) => type === 'Ready')?.status).not.toBe('Unknown')
     await harness.pass(900_000)
     expect(harness.writes).toEqual(writes)
-    expect(harness.kafka.count('listTopics') + harness.kafka.count('describeCluster')).toBeGreaterThan(50)
+    expect(harness.kafka.count('describeTopics') + harness.kafka.count('describeCluster')).toBeGreaterThan(50)
   })
 })
 

@@ -1,7 +1,7 @@
 import { createPartitionsV3, createTopicsV7, deleteTopicsV6, describeLogDirsV4 } from '@platformatic/kafka'
-import type { KafkaAdmin, NewTopic, Outcomes, TopicDescription, TopicPartitions } from '../admin.ts'
+import type { KafkaAdmin, NewTopic, Outcomes, TopicPartitions } from '../admin.ts'
 import { KafkaError } from '../errors.ts'
-import type { Brokers, MetadataResponse } from './brokers.ts'
+import type { Brokers } from './brokers.ts'
 import { chunked } from './chunks.ts'
 import { itemError, toKafkaError } from './errors.ts'
 
@@ -16,29 +16,6 @@ export async function listTopics(brokers: Brokers, includeInternal: boolean): Pr
   const { topics } = await brokers.metadata(null)
   const names = topics.flatMap(topic => (typeof topic.name === 'string' ? [topic.name] : []))
   return names.filter(name => includeInternal || !name.startsWith('__')).sort()
-}
-
-export async function describeTopics(brokers: Brokers, names: readonly string[]): Promise<ReadonlyMap<string, TopicDescription>> {
-  const described = new Map<string, TopicDescription>()
-  for (const chunk of chunked(names)) {
-    for (const topic of (await brokers.metadata(chunk)).topics) {
-      const description = topic.errorCode === 0 ? describe(topic) : undefined
-      if (description !== undefined) described.set(description.name, description)
-    }
-  }
-  return described
-}
-
-function describe({ name, topicId, partitions }: MetadataResponse['topics'][number]): TopicDescription | undefined {
-  if (typeof name !== 'string') return undefined
-  return {
-    name,
-    id: topicId,
-    partitions: partitions.length,
-    replicationFactor: partitions[0]?.replicaNodes.length ?? 0,
-    underReplicated: partitions.filter(partition => partition.leaderId < 0 || partition.isrNodes.length < partition.replicaNodes.length)
-      .length,
-  }
 }
 
 export async function createTopics(brokers: Brokers, topics: readonly NewTopic[], validateOnly: boolean): Promise<Outcomes> {

@@ -136,6 +136,24 @@ describe('topics', () => {
     expect(await admin.listTopics()).not.toContain('unknown')
   })
 
+  test('should describe all topics but internal ones by name, and answer with the same object until something changes', async () => {
+    await make('described-a', 2)
+    const before = await until(
+      () => admin.describeTopics(),
+      topics => topics.has('described-a'),
+    )
+    expect([...before.keys()]).toEqual(await admin.listTopics())
+    expect(before.get('described-a')).toMatchObject({ name: 'described-a', partitions: 2, replicationFactor: 1, underReplicated: 0 })
+    expect(before).toEqual(await admin.describeTopics([...before.keys()]))
+    expect(await admin.describeTopics()).toBe(before)
+    await make('described-b')
+    const after = await until(
+      () => admin.describeTopics(),
+      topics => topics.has('described-b'),
+    )
+    expect(after.size).toBe(before.size + 1)
+  })
+
   test('should grow partitions, two calls at once included, and refuse to shrink', async () => {
     await Promise.all([make('grow-a'), make('grow-b'), make('grow-c', 3)])
     const both = await Promise.all([
@@ -202,6 +220,23 @@ describe('configs', () => {
     )
     expect(configs.get('alter')?.get('segment.bytes')).toMatchObject({ value: '2097152', source: 'Topic' })
     expect(configs.get('alter')?.get('max.message.bytes')?.source).toBe('Default')
+  })
+
+  test('should tell the configs of topics with names of any length, and share those that are alike', async () => {
+    const names = [1, 126, 127, 128, 249].map(length => 'n'.repeat(length))
+    for (const name of names) await make(name, 1, { 'retention.ms': String(name.length) })
+    await make('alike', 1, { 'retention.ms': '249' })
+    const keys = ['retention.ms', 'cleanup.policy']
+    const configs = await admin.describeConfigs([...names, 'alike'], keys)
+    expect([...configs.keys()]).toEqual([...names, 'alike'])
+    for (const name of names) {
+      expect(configs.get(name)?.get('retention.ms')).toEqual({ value: String(name.length), source: 'Topic', readOnly: false })
+      expect(configs.get(name)?.get('cleanup.policy')).toEqual({ value: 'delete', source: 'Default', readOnly: false })
+      expect(configs.get(name)?.size).toBe(2)
+    }
+    expect(configs.get('alike')).toBe(configs.get('n'.repeat(249)))
+    expect((await admin.describeConfigs([...names, 'alike'], keys)).get('n')).toBe(configs.get('n'))
+    expect((await admin.describeConfigs(['alike'])).get('alike')?.size).toBeGreaterThan(20)
   })
 
   test('should validate a change without making it', async () => {

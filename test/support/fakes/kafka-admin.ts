@@ -101,7 +101,8 @@ export class FakeKafka {
             .filter(name => !this.hidden.has(name) && (options?.includeInternal === true || !name.startsWith('__')))
             .sort(),
         ),
-      describeTopics: names => this.#ask('describeTopics', () => present(names, visible, (topic, name) => describe(topic, name))),
+      describeTopics: (names = [...this.topics.keys()].filter(name => !name.startsWith('__')).sort()) =>
+        this.#ask('describeTopics', () => present(names, visible, (topic, name) => describe(topic, name))),
       describeConfigs: (names, keys) => this.#ask('describeConfigs', () => present(names, visible, topic => configsOf(topic, keys))),
       createTopics: topics =>
         this.#write(
