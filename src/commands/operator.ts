@@ -32,7 +32,7 @@ async function runOperator(settings: OperatorSettings, signal: AbortSignal): Pro
   const identity = `${process.env.POD_NAME ?? hostname()}_${randomUUID()}`
   const logger = createLogger({ level: settings.logLevel })
   const metrics = createMetrics()
-  const ports = connect(settings, identity, logger, metrics)
+  const ports = await connect(settings, identity, logger, metrics)
   const operator = createOperator({
     ...ports,
     kinds,
@@ -60,7 +60,7 @@ async function runOperator(settings: OperatorSettings, signal: AbortSignal): Pro
   logger.info({ identity }, 'operator stopped')
 }
 
-function connect(settings: OperatorSettings, identity: string, logger: Logger, metrics: Metrics): KubernetesPorts {
+function connect(settings: OperatorSettings, identity: string, logger: Logger, metrics: Metrics): Promise<KubernetesPorts> {
   const leaseNamespace = settings.leaseNamespace ?? process.env.POD_NAMESPACE
   return connectKubernetes({
     namespaces: settings.namespaces,

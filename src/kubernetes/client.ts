@@ -1,11 +1,12 @@
 import http from 'node:http'
 import https from 'node:https'
-import { KubeConfig } from '@kubernetes/client-node'
+import type { ApiServer } from './api-server.ts'
 import { errorOfStatus, errorOfTransport, KubernetesError } from './errors.ts'
+import { podAccount } from './pod-account.ts'
 
 /**
- * HTTP to the API server. Configuration and credentials (kubeconfig, in-cluster token with its rotation, exec plug-ins) are client-node's;
- * the transport is ours, because its `Watch` drops events that do not parse and its agents open a connection for each request.
+ * HTTP to the API server. What a kubeconfig may hold is client-node's; the transport is ours, because its `Watch` drops events that do not
+ * parse and its agents open a connection for each request. In a pod client-node is not even loaded: its generated models cost 60 MB.
  */
 export interface KubernetesClient {
   /** Answers the parsed body. @throws KubernetesError */
@@ -39,27 +40,19 @@ const TCP_KEEP_ALIVE_MS = 30_000
 
 /**
  * @param kubeconfig file to read; otherwise the service account of the pod, KUBECONFIG, `~/.kube/config`, in this order.
- * @throws KubernetesError when no cluster is configured
+ * Rejects with KubernetesError when no cluster is configured.
  */
-export function openClient(options: { readonly kubeconfig?: string; readonly userAgent: string }): KubernetesClient {
-  const config = loadConfig(options.kubeconfig)
-  const cluster = config.getCurrentCluster()
-  if (cluster === null) {
-    throw new KubernetesError(
-      'Unexpected',
-      'no cluster is configured: set --kubeconfig or KUBECONFIG, or run in a pod with a service account',
-    )
-  }
+export async function openClient(options: { readonly kubeconfig?: string; readonly userAgent: string }): Promise<KubernetesClient> {
+  const server = await findApiServer(options.kubeconfig)
   const agent = new https.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS, timeout: IDLE_TIMEOUT_MS })
 
   async function open(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const settings: https.RequestOptions = { headers: {} }
-    await config.applyToHTTPSOptions(settings)
+    const settings = await server.credentials()
     const body = request.body === undefined ? undefined : JSON.stringify(request.body)
-    return exchange(urlOf(cluster?.server ?? '', request), body, {
+    return exchange(urlOf(server.url, request), body, {
       ...settings,
       // A proxy needs client-node's agent; everything else shares connections.
-      ...(cluster?.proxyUrl === undefined && { agent }),
+      ...(!server.proxied && { agent }),
       method: request.method,
       signal,
       headers: {
@@ -72,7 +65,7 @@ export function openClient(options: { readonly kubeconfig?: string; readonly use
   }
 
   return {
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
+    namespace: server.namespace ?? 'default',
     async send(request) {
       const call = `${request.method} ${request.path}`
       const timeout = AbortSignal.timeout(request.timeoutMs ?? REQUEST_TIMEOUT_MS)
@@ -105,12 +98,14 @@ export function openClient(options: { readonly kubeconfig?: string; readonly use
   }
 }
 
-function loadConfig(file: string | undefined): KubeConfig {
-  const config = new KubeConfig()
-  if (file !== undefined) config.loadFromFile(file)
-  else if (process.env.KUBERNETES_SERVICE_HOST !== undefined && process.env.KUBECONFIG === undefined) config.loadFromCluster()
-  else config.loadFromDefault()
-  return config
+async function findApiServer(kubeconfig: string | undefined): Promise<ApiServer> {
+  const account = kubeconfig === undefined && process.env.KUBECONFIG === undefined ? podAccount(process.env) : undefined
+  const server = account ?? (await import('./kubeconfig.ts')).fromKubeconfig(kubeconfig)
+  if (server !== undefined) return server
+  throw new KubernetesError(
+    'Unexpected',
+    'no cluster is configured: set --kubeconfig or KUBECONFIG, or run in a pod with a service account',
+  )
 }
 
 function urlOf(server: string, request: ApiRequest): URL {

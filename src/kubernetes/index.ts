@@ -51,10 +51,13 @@ export interface KubernetesPorts {
   close(): void
 }
 
-/** Puts the adapters together. Nothing is asked of the API server before a port is used. @throws KubernetesError without a cluster */
-export function connectKubernetes(options: KubernetesOptions): KubernetesPorts {
+/** Puts the adapters together. Nothing is asked of the API server before a port is used. Rejects with KubernetesError without a cluster. */
+export async function connectKubernetes(options: KubernetesOptions): Promise<KubernetesPorts> {
   const { clock, logger, metrics, namespaces } = options
-  const client = openClient({ userAgent: options.userAgent, ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }) })
+  const client = await openClient({
+    userAgent: options.userAgent,
+    ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
+  })
   const writes = writeMetrics(metrics)
   const applier = new Applier({ client, logger, writes })
   const informer = { clock, logger, metrics: informerMetrics(metrics) }

@@ -23,8 +23,8 @@ const stops: (() => Promise<void>)[] = []
 beforeAll(async () => {
   cluster = await startKubernetes()
   proxy = await startTcpProxy(portOf(cluster))
-  through = openClient({ kubeconfig: kubeconfigThrough(cluster, proxy.port), userAgent: 'test' })
-  direct = openClient({ kubeconfig: cluster.kubeconfigPath, userAgent: 'test' })
+  through = await openClient({ kubeconfig: kubeconfigThrough(cluster, proxy.port), userAgent: 'test' })
+  direct = await openClient({ kubeconfig: cluster.kubeconfigPath, userAgent: 'test' })
 }, 90_000)
 afterAll(async () => {
   await Promise.all(stops.map(stop => stop()))

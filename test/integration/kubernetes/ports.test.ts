@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
-import type { Resource } from '../../../src/api/resource.ts'
+import { refOf, type Resource } from '../../../src/api/resource.ts'
 import { connectKubernetes, type KubernetesPorts } from '../../../src/kubernetes/index.ts'
 import type { AlertGroup } from '../../../src/operator/plan.ts'
 import type { WorkerDeployment } from '../../../src/operator/ports.ts'
@@ -19,7 +19,7 @@ beforeAll(async () => {
   cluster = await startKubernetes()
   await cluster.applyCrds()
   around = surroundings()
-  ports = connect()
+  ports = await connect()
   await ports.store.start(['DelayQueue'], stop.signal)
 }, 90_000)
 afterAll(async () => {
@@ -33,7 +33,7 @@ beforeEach(async () => {
   await apply(cluster, namespaceObject(namespace, { 'pod-security.kubernetes.io/enforce': 'restricted' }))
 })
 
-function connect(identity = 'a', metrics = around.metrics): KubernetesPorts {
+function connect(identity = 'a', metrics = around.metrics): Promise<KubernetesPorts> {
   return connectKubernetes({
     kubeconfig: cluster.kubeconfigPath,
     namespaces: [],
@@ -66,7 +66,8 @@ async function queue(name = 'pay'): Promise<Resource> {
 const refOfQueue = (name = 'pay') => ({ kind: 'DelayQueue', namespace, name })
 
 const deployment = (owner: Resource, changes: Partial<WorkerDeployment> = {}): WorkerDeployment => ({
-  owner,
+  of: refOf(owner),
+  owners: [owner],
   name: 'dq-pay',
   replicas: 2,
   contract: {
@@ -118,7 +119,7 @@ describe('workers', () => {
     expect(await ports.workers.apply(odd)).toEqual([])
     // Another process has not seen the answer to the write: one write that changes nothing, then none.
     const version = (await get(cluster, namespace, 'deployment', 'dq-pay'))!.metadata.resourceVersion
-    const other = connect('b', surroundings().metrics)
+    const other = await connect('b', surroundings().metrics)
     const away = new AbortController()
     await other.store.start(['DelayQueue'], away.signal)
     await other.workers.apply(odd)
@@ -302,7 +303,7 @@ describe('secrets, events, alerts', () => {
     await apply(cluster, prometheusRuleCrd())
     await must(cluster, ['wait', '--for=condition=Established', 'crd/prometheusrules.monitoring.coreos.com'])
     // A fresh process: this one believes its last answer for a minute.
-    const fresh = connect('fresh', surroundings().metrics)
+    const fresh = await connect('fresh', surroundings().metrics)
     expect(await fresh.alerts.apply(owner, 'dq-pay', group)).toBe('written')
     expect(await fresh.alerts.apply(owner, 'dq-pay', group)).toBe('unchanged')
     const rule = (await get(cluster, namespace, 'prometheusrule', 'dq-pay'))!
@@ -324,18 +325,20 @@ describe('secrets, events, alerts', () => {
 
 describe('the election', () => {
   test('should have one leader at a time and hand over at once when it stops', async () => {
-    const candidates = ['first', 'second'].map(identity => {
-      const stopping = new AbortController()
-      const candidate = connect(identity, surroundings().metrics)
-      let terms = 0
-      const running = candidate.election.run(stopping.signal, async leading => {
-        terms++
-        await new Promise(resolve => {
-          leading.addEventListener('abort', resolve)
+    const candidates = await Promise.all(
+      ['first', 'second'].map(async identity => {
+        const stopping = new AbortController()
+        const candidate = await connect(identity, surroundings().metrics)
+        let terms = 0
+        const running = candidate.election.run(stopping.signal, async leading => {
+          terms++
+          await new Promise(resolve => {
+            leading.addEventListener('abort', resolve)
+          })
         })
-      })
-      return { candidate, stopping, running, terms: () => terms, leads: () => candidate.election.isLeader() }
-    })
+        return { candidate, stopping, running, terms: () => terms, leads: () => candidate.election.isLeader() }
+      }),
+    )
     const [a, b] = candidates as [(typeof candidates)[0], (typeof candidates)[0]]
     await eventually('a leader', () => a.leads() || b.leads())
     const [leader, follower] = a.leads() ? [a, b] : [b, a]

@@ -37,7 +37,7 @@ const KAFKA_WRITES: ReadonlySet<string> = new Set<keyof KafkaAdmin>([
 export async function runOperator(options: RunningOptions): Promise<RunningOperator> {
   const around = surroundings()
   const kafkaWrites: string[] = []
-  const ports = connectKubernetes({
+  const ports = await connectKubernetes({
     ...around,
     kubeconfig: options.kubeconfig,
     namespaces: options.namespaces ?? [],
