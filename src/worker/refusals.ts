@@ -1,3 +1,4 @@
+import type { KafkaErrorCode } from '../kafka/errors.ts'
 import type { Commit, OutgoingRecord, Refusal } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Hosted } from './hosted.ts'
@@ -12,6 +13,10 @@ export interface Entry {
   /** The record that the client refused before it left. */
   refused: OutgoingRecord | undefined
 }
+
+/** Whether the error is about the record, and lasting. */
+export const isRefusal = (code: KafkaErrorCode): code is Refusal['code'] =>
+  code === 'MessageTooLarge' || code === 'AuthorizationFailed' || code === 'UnknownTopic'
 
 interface Suspect {
   readonly entry: Entry

@@ -7,7 +7,7 @@ import { BATCH_LIMIT } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
 import { encodeOwnership } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
-import { blame } from './refusals.ts'
+import { blame, isRefusal } from './refusals.ts'
 import type { Entry } from './refusals.ts'
 import type { Proposal, Routing } from './task.ts'
 
@@ -221,7 +221,8 @@ export class Transactions {
         producer.send(output)
       }
     } catch (error) {
-      entry.refused = current
+      // Others are innocent: the transaction had failed already, for a record that went out before.
+      if (error instanceof KafkaError && isRefusal(error.code)) entry.refused = current
       throw error
     }
   }
