@@ -8,7 +8,7 @@ WORKDIR /build
 COPY package.json package-lock.json ./
 COPY scripts/lib.sh scripts/setup scripts/
 RUN SLUICE_CACHE=/cache scripts/setup
-COPY scripts/image-root scripts/
+COPY scripts/image-root scripts/strip-types.ts scripts/
 COPY LICENSE ./
 COPY bin bin
 COPY src src
