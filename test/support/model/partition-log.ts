@@ -90,6 +90,13 @@ export class PartitionLog {
     return records
   }
 
+  /** All that was ever appended and is not compacted away, for people who look for what went wrong. */
+  entries(): readonly { readonly record: LogRecord | undefined; readonly state: string }[] {
+    return this.#entries.map(entry =>
+      entry.kind === 'record' ? { record: entry.record, state: entry.writer.state } : { record: undefined, state: entry.kind },
+    )
+  }
+
   /**
    * What the cleaner does below `end`: of each key the last record stays, and a tombstone until it is older than `deleteRetentionMs`; aborted records
    * go, and the markers of transactions of which nothing is left.

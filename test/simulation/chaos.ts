@@ -1,0 +1,168 @@
+import type { Random } from '../support/delay-queue/random.ts'
+import type { Cluster } from '../support/model/cluster.ts'
+import type { Fleet, Running } from './fleet.ts'
+import { GROUP } from './fleet.ts'
+import type { Trace } from './trace.ts'
+import type { VirtualTime } from './virtual-time.ts'
+import { FAULTS } from './weather.ts'
+import type { Fault, SeededNetwork, Weather } from './weather.ts'
+
+const STEP_MS = 250
+
+export interface ChaosOptions {
+  readonly time: VirtualTime
+  readonly random: Random
+  readonly cluster: Cluster
+  readonly network: SeededNetwork
+  readonly fleet: Fleet
+  readonly weather: Weather
+  readonly trace: Trace
+  /** Topics that are read with committed offsets. */
+  readonly sources: readonly string[]
+}
+
+/** Everything that goes wrong, until it is told to stop. */
+export class Chaos {
+  readonly #with: ChaosOptions
+  #over = false
+
+  constructor(options: ChaosOptions) {
+    this.#with = options
+  }
+
+  start(): void {
+    this.#with.time.after(STEP_MS, () => {
+      if (this.#over) return
+      for (const fault of FAULTS) if (this.#with.random.chance((this.#with.weather.faults[fault] * STEP_MS) / 1000)) this.#let(fault)
+      this.start()
+    })
+  }
+
+  /** All is well again, from now on. */
+  stop(): void {
+    this.#over = true
+    const { cluster, network, fleet, weather } = this.#with
+    network.calm = true
+    network.slow = false
+    for (const log of cluster.logs) log.awayUntilMs = -Infinity
+    cluster.groupsAwayUntilMs = -Infinity
+    cluster.coordinator.awayUntilMs = -Infinity
+    for (const { process } of fleet.running) if (process.stopped) process.goOn()
+    fleet.scale(weather.workers)
+  }
+
+  #let(fault: Fault): void {
+    const { random, cluster, fleet, weather, network, time } = this.#with
+    const nowMs = time.nowMs()
+    switch (fault) {
+      case 'crash':
+        this.#withOne(running => {
+          fleet.crash(running)
+        })
+        return
+      case 'pause':
+      case 'stall':
+        this.#withOne(running => {
+          this.#freeze(running, fault)
+        })
+        return
+      case 'expel': {
+        const members = cluster.group(GROUP).members
+        if (members.length > 0) this.#note(`expels ${expelled(cluster, random.pick(members))}`)
+        return
+      }
+      case 'scale': {
+        const wanted = random.below(weather.workers + 2)
+        this.#note(`scales to ${wanted}`)
+        fleet.scale(wanted)
+        return
+      }
+      case 'roll':
+        this.#withOne(running => {
+          fleet.stop(running)
+        })
+        return
+      case 'clock':
+        this.#withOne(({ name, process }) => {
+          process.skewMs = random.below(4_001) - 2_000
+          this.#note(`sets the clock of ${name} off by ${process.skewMs} ms`)
+        })
+        return
+      case 'leader': {
+        const log = random.pick(cluster.logs)
+        log.awayUntilMs = nowMs + random.below(random.pick([100, 1_000, 5_000]))
+        this.#note(`${log.topic}/${log.partition} has no leader until ${log.awayUntilMs}`)
+        return
+      }
+      case 'groups':
+        cluster.groupsAwayUntilMs = nowMs + random.below(random.pick([100, 2_000, 8_000]))
+        this.#note(`the group coordinator is away until ${cluster.groupsAwayUntilMs}`)
+        return
+      case 'transactions':
+        cluster.coordinator.awayUntilMs = nowMs + random.below(random.pick([100, 2_000, 20_000]))
+        this.#note(`the transaction coordinator is away until ${cluster.coordinator.awayUntilMs}`)
+        return
+      case 'slow':
+        network.slow = !network.slow
+        return
+      case 'compact':
+        for (const log of cluster.partitionsOf('q.ids') ?? []) log.compact(random.below(log.high + 1), random.pick([0, 86_400_000]))
+        return
+      case 'truncate':
+        this.#truncate()
+        return
+      case 'foreign':
+        return
+    }
+    fault satisfies never
+  }
+
+  #note(what: string): void {
+    this.#with.trace.note('chaos', what)
+  }
+
+  #withOne(action: (running: Running) => void): void {
+    const { fleet, random } = this.#with
+    const running = fleet.running.filter(({ process }) => !process.stopped)
+    if (running.length > 0) action(random.pick(running))
+  }
+
+  #freeze({ name, process }: Running, fault: 'pause' | 'stall'): void {
+    const { random, time } = this.#with
+    const forMs = random.below(random.pick([50, 1_000, 8_000, 15_000]))
+    this.#note(`${fault}s ${name} for ${forMs} ms`)
+    process.stop(fault === 'pause' ? 'all' : 'javascript')
+    time.after(forMs, () => {
+      if (process.stopped) process.goOn()
+    })
+  }
+
+  /** Retention removes what everyone is done with: sources below their positions, the journal below the point where a restore begins. */
+  #truncate(): void {
+    const { cluster, sources, random } = this.#with
+    const group = cluster.group(GROUP)
+    for (const log of sources.flatMap(topic => cluster.partitionsOf(topic) ?? [])) {
+      const commit = group.offset(log)
+      if (commit === undefined || !random.chance(0.5) || !group.stable(log)) continue
+      if (commit.offset > log.low) log.low = commit.offset
+      const journal = cluster.log({ topic: 'q.journal', partition: log.partition })
+      const from = log.topic === 'q.in' ? journalStart(commit.metadata) : undefined
+      if (from !== undefined && from > journal.low) journal.low = Math.min(from, journal.high)
+    }
+  }
+}
+
+function expelled(cluster: Cluster, member: string): string {
+  cluster.group(GROUP).expel(member)
+  return member
+}
+
+function journalStart(metadata: string): number | undefined {
+  try {
+    const { m } = JSON.parse(metadata) as { m?: string }
+    const { j } = JSON.parse(m ?? '') as { j?: unknown }
+    return typeof j === 'number' ? j : undefined
+  } catch {
+    return undefined
+  }
+}
