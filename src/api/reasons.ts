@@ -33,6 +33,7 @@ export const REASONS = {
   // workers, alerts
   WorkersNotReady: 'Not every worker pod is ready on the current generation.',
   WorkersReady: 'Every worker runs the current generation.',
+  PoolConflict: 'Resources of one pool want different pods; the oldest decides.',
   AlertsApplied: 'The alert rules are in place.',
   AlertsSkipped: 'The cluster has no PrometheusRule kind; alerts are skipped.',
   // deletion

@@ -51,7 +51,7 @@ export async function followContract(file: string, worker: Worker, { clock, logg
   while (!signal.aborted) {
     await clock.sleep(FOLLOW_MS, signal)
     const contract = await contractIn(file, logger)
-    if (signal.aborted || contract === undefined) continue
+    if (contract === undefined) continue
     const now = JSON.stringify(contract)
     if (now === before) continue
     before = now
@@ -62,7 +62,10 @@ export async function followContract(file: string, worker: Worker, { clock, logg
 
 async function contractIn(file: string, logger: Logger): Promise<Contract | undefined> {
   try {
-    return JSON.parse(await readFile(file, 'utf8')) as Contract
+    const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+    if (contract.version === 1) return contract as Contract
+    logger.warn({ file }, 'the contract is of another version: waiting to be replaced')
+    return undefined
   } catch (error) {
     logger.warn({ file, error }, 'the contract cannot be read: going on with the one before')
     return undefined
@@ -70,4 +73,4 @@ async function contractIn(file: string, logger: Logger): Promise<Contract | unde
 }
 
 const isForAnother = (contract: Contract, running: Contract): boolean =>
-  contract.version !== running.version || contract.group !== running.group || !isDeepStrictEqual(contract.connection, running.connection)
+  contract.group !== running.group || !isDeepStrictEqual(contract.connection, running.connection)

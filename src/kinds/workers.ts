@@ -1,6 +1,8 @@
 import { anyObject, choice, integer, intOrString, list, map, object, optional, text } from '../api/schema.ts'
-import type { Of } from '../api/schema.ts'
-import type { PodResources, PodTemplate } from '../operator/plan.ts'
+import type { Of, Rule } from '../api/schema.ts'
+import type { PodResources, PodTemplate, PoolWish } from '../operator/plan.ts'
+
+const has = (node: 'self' | 'oldSelf'): string => `has(${node}.workers) && has(${node}.workers.pool)`
 
 const QUANTITY_PATTERN = '^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$'
 const quantities = (description: string) => map(description, intOrString('A quantity such as 500m, 2 or 512Mi.', QUANTITY_PATTERN, 32), 16)
@@ -47,6 +49,23 @@ export const workersStatus = object('The workers, as last seen.', {
 })
 
 export type WorkersSpec = Of<typeof workers>
+
+/** Offsets belong to the group of the pool: under another group the same records would be read from the start of their topics. */
+export const poolIsImmutable: Rule = {
+  rule: `(${has('self')}) == (${has('oldSelf')}) && (!(${has('self')}) || self.workers.pool == oldSelf.workers.pool)`,
+  message:
+    'workers.pool cannot be changed: the position in the topics belongs to the pool; delete the resource, which keeps its topics, and create it anew once its workers have let go of it',
+  fieldPath: '.workers.pool',
+}
+
+/** What the resource asks of its pool, if it names one. */
+export function poolWish(spec: WorkersSpec | undefined, defaultReplicas: number): PoolWish | undefined {
+  if (spec?.pool === undefined) return undefined
+  return { pool: spec.pool, replicas: spec.replicas ?? defaultReplicas, ...podShape(spec) }
+}
+
+/** Consumer group of a pool. Kafka names it; it must not tell two connections of one cluster apart, so that a resource may change its connection. */
+export const poolGroup = (namespace: string, pool: string): string => `sluice.${namespace}.${pool}.pool`
 
 const asText = (values: Readonly<Record<string, string | number>> | undefined) =>
   values && Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]))

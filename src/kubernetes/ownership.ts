@@ -1,4 +1,5 @@
 import { API_VERSION, GROUP, type Resource, type ResourceRef } from '../api/resource.ts'
+import { POOL } from '../operator/ports.ts'
 import { fingerprint } from './equality.ts'
 import { KubernetesError } from './errors.ts'
 import type { KubernetesObject, OwnerReference } from './object.ts'
@@ -27,6 +28,12 @@ export const ownedLabels = (ref: ResourceRef): Readonly<Record<string, string>> 
   [NAME_LABEL]: labelValue(ref.name),
 })
 
+/** One of several owners: the object is removed when the last of them is gone. */
+export function sharedOwnerReference(owner: Resource): OwnerReference {
+  const { controller: _, ...reference } = ownerReference(owner)
+  return { ...reference, blockOwnerDeletion: false }
+}
+
 /** Garbage collection removes the object with its owner. */
 export function ownerReference(owner: Resource): OwnerReference {
   const { name, uid } = owner.metadata
@@ -35,8 +42,10 @@ export function ownerReference(owner: Resource): OwnerReference {
   return { apiVersion: API_VERSION, kind: owner.kind, name, uid, controller: true, blockOwnerDeletion: true }
 }
 
-/** The resource that an object was made for. */
+/** The resource, or the pool, that an object was made for. */
 export function ownerOf(object: KubernetesObject): ResourceRef | undefined {
+  const { labels, namespace = '' } = object.metadata
+  if (labels?.[KIND_LABEL] === POOL) return { kind: POOL, namespace, name: labels[NAME_LABEL] ?? '' }
   const owner = object.metadata.ownerReferences?.find(
     reference => reference.controller === true && reference.apiVersion.startsWith(`${GROUP}/`),
   )

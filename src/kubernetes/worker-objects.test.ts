@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
-import type { Resource } from '../api/resource.ts'
+import { refOf, type Resource } from '../api/resource.ts'
 import type { WorkerDeployment } from '../operator/ports.ts'
 import { semanticallyEqual } from './equality.ts'
+import { ownerOf } from './ownership.ts'
 import { workerObjects, type WorkerImage } from './worker-objects.ts'
 
 const owner: Resource = {
@@ -12,7 +13,8 @@ const owner: Resource = {
 }
 const image: WorkerImage = { image: 'sluice:1', pullPolicy: 'Always', pullSecrets: [] }
 const workers = (changes: Partial<WorkerDeployment> = {}): WorkerDeployment => ({
-  owner,
+  of: refOf(owner),
+  owners: [owner],
   name: 'dq-pay',
   replicas: 3,
   contract: {
@@ -91,9 +93,41 @@ describe('the objects of workers', () => {
 
   test('should keep label values within 63 characters for a name of 253', () => {
     const long = { ...owner, metadata: { ...owner.metadata, name: 'n'.repeat(253) } }
-    const value = objects({ owner: long })[0]!.metadata.labels!['sluice.dev/name']!
+    const value = objects({ of: refOf(long), owners: [long] })[0]!.metadata.labels!['sluice.dev/name']!
     expect(value).toHaveLength(63)
     const other = { ...owner, metadata: { ...owner.metadata, name: `${'n'.repeat(252)}m` } }
-    expect(objects({ owner: other })[0]!.metadata.labels!['sluice.dev/name']).not.toBe(value)
+    expect(objects({ of: refOf(other), owners: [other] })[0]!.metadata.labels!['sluice.dev/name']).not.toBe(value)
+  })
+
+  describe('of a pool', () => {
+    const second = { ...owner, metadata: { ...owner.metadata, name: 'ship', uid: 'u-2' } }
+    const pool = (generation: number, ...names: readonly string[]): Partial<WorkerDeployment> => ({
+      of: { kind: 'Pool', namespace: 'shop', name: 'small-0badcafe' },
+      owners: [owner, second],
+      name: 'pool-small-0badcafe',
+      contract: {
+        ...workers().contract,
+        pool: 'small',
+        generation,
+        resources: names.map(name => ({ kind: 'DelayQueue', name, config: {} })),
+      },
+    })
+
+    test('should belong to all members, so that they go with the last, and be told apart from those of a resource', () => {
+      for (const { metadata } of objects(pool(1, 'pay', 'ship'))) {
+        expect(metadata.ownerReferences?.map(({ name, controller }) => [name, controller])).toEqual([
+          ['pay', undefined],
+          ['ship', undefined],
+        ])
+        expect(ownerOf({ metadata })).toEqual({ kind: 'Pool', namespace: 'shop', name: 'small-0badcafe' })
+      }
+    })
+
+    test('should not replace its pods when a resource comes, goes or changes, but when the connection does', () => {
+      expect(objects(pool(2, 'pay', 'ship'))[2]).toEqual(objects(pool(1, 'pay'))[2])
+      const rest = pool(2, 'pay')
+      const elsewhere = { ...workers(rest).contract, connection: { bootstrapServers: ['other:9092'] } }
+      expect(template({ ...rest, contract: elsewhere })).not.toEqual(template(pool(2, 'pay')))
+    })
   })
 })

@@ -7,11 +7,10 @@ import type {
   V1Volume,
   V1VolumeMount,
 } from '@kubernetes/client-node'
-import { refOf } from '../api/resource.ts'
-import type { SecretMount, WorkerDeployment } from '../operator/ports.ts'
+import { POOL, type SecretMount, type WorkerDeployment } from '../operator/ports.ts'
 import { fingerprint } from './equality.ts'
 import { CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS, type KubernetesObject, type Metadata, type Plain } from './object.ts'
-import { ownedLabels, ownerReference } from './ownership.ts'
+import { ownedLabels, ownerReference, sharedOwnerReference } from './ownership.ts'
 
 /** What all worker pods of an operator have in common. */
 export interface WorkerImage {
@@ -37,7 +36,7 @@ const THREADS = 16
 /** Twice the default memory budget, for Node and the native client on top of the records. */
 const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } }
 
-/** Everything that runs the workers of one resource, in the order in which it must exist. Pure. */
+/** Everything that runs the workers of one resource or pool, in the order in which it must exist. Pure. */
 export function workerObjects(deployment: WorkerDeployment, image: WorkerImage): readonly KubernetesObject[] {
   return [contractMap(deployment), disruptionBudget(deployment), workerDeployment(deployment, image)]
 }
@@ -47,7 +46,8 @@ export const contractMap = (deployment: WorkerDeployment): KubernetesObject => (
   apiVersion: CONFIG_MAPS.apiVersion,
   kind: CONFIG_MAPS.kind,
   metadata: metadata(deployment),
-  data: { [CONTRACT_FILE]: `${JSON.stringify(deployment.contract, null, 2)}\n` },
+  // Of a pool as short as it goes: a ConfigMap holds 1 MiB.
+  data: { [CONTRACT_FILE]: `${JSON.stringify(deployment.contract, null, isPool(deployment) ? 0 : 2)}\n` },
 })
 
 /** One pod at a time may be drained; one that is broken anyway never blocks a node. */
@@ -60,7 +60,8 @@ export const disruptionBudget = (deployment: WorkerDeployment): KubernetesObject
 
 export function workerDeployment(deployment: WorkerDeployment, image: WorkerImage): KubernetesObject {
   const { annotations, labels, ...own } = metadata(deployment)
-  const generation = { [GENERATION_ANNOTATION]: String(deployment.contract.generation) }
+  // Pods of a pool follow the contract as it changes: only what they cannot follow may replace them.
+  const generation = isPool(deployment) ? {} : { [GENERATION_ANNOTATION]: String(deployment.contract.generation) }
   const spec: Plain<V1DeploymentSpec> = {
     replicas: deployment.replicas,
     selector: { matchLabels: selector(deployment) },
@@ -73,7 +74,7 @@ export function workerDeployment(deployment: WorkerDeployment, image: WorkerImag
         annotations: {
           ...deployment.podTemplate?.annotations,
           ...generation,
-          [CONTRACT_HASH_ANNOTATION]: fingerprint(deployment.contract),
+          [CONTRACT_HASH_ANNOTATION]: fingerprint(isPool(deployment) ? fixedPart(deployment) : deployment.contract),
           [SECRETS_HASH_ANNOTATION]: deployment.secretsHash,
         },
       },
@@ -89,14 +90,19 @@ export function workerDeployment(deployment: WorkerDeployment, image: WorkerImag
 }
 
 function metadata(deployment: WorkerDeployment): Metadata {
-  const { owner, name } = deployment
+  const { of, owners, name } = deployment
   return {
     name,
-    namespace: owner.metadata.namespace,
-    labels: { ...ownedLabels(refOf(owner)), ...selector(deployment) },
-    ownerReferences: [ownerReference(owner)],
+    namespace: of.namespace,
+    labels: { ...ownedLabels(of), ...selector(deployment) },
+    ownerReferences: owners.map(isPool(deployment) ? sharedOwnerReference : ownerReference),
   }
 }
+
+const isPool = ({ of }: WorkerDeployment): boolean => of.kind === POOL
+
+/** What running workers cannot take up. */
+const fixedPart = ({ contract: { generation: _, resources: __, ...fixed } }: WorkerDeployment): unknown => fixed
 
 /** Immutable once created. The name of the objects is short and unique in its namespace, as a label must be. */
 const selector = (deployment: WorkerDeployment): Record<string, string> => ({
@@ -149,7 +155,7 @@ function container(deployment: WorkerDeployment, image: WorkerImage): Plain<V1Co
     command: ['/app/bin/sluice', 'worker', '--contract', `${CONTRACT_FOLDER}/${CONTRACT_FILE}`],
     env: [
       // The worker is not ready before it runs this generation: a kubelet may mount a ConfigMap that is a minute old.
-      { name: 'SLUICE_CONTRACT_GENERATION', value: String(deployment.contract.generation) },
+      ...(isPool(deployment) ? [] : [{ name: 'SLUICE_CONTRACT_GENERATION', value: String(deployment.contract.generation) }]),
       { name: 'SLUICE_SECRETS', value: SECRETS_FOLDER },
       { name: 'UV_THREADPOOL_SIZE', value: String(THREADS) },
       { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },

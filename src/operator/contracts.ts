@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { ResourceDefinition } from '../api/definition.ts'
-import type { Resource } from '../api/resource.ts'
+import { refOf, type Resource } from '../api/resource.ts'
 import type { LiveConnection } from './connections.ts'
 import type { Contract } from './contract.ts'
 import type { WorkerIntent } from './plan.ts'
@@ -42,7 +42,8 @@ export function deploymentOf({ definition, resource, intent, connection, current
     memoryBudgetBytes,
   }
   return {
-    owner: resource,
+    of: refOf(resource),
+    owners: [resource],
     name: objectName(definition, name),
     replicas: intent.replicas,
     contract: { ...told, generation: nextGeneration(told, current) },
@@ -53,7 +54,8 @@ export function deploymentOf({ definition, resource, intent, connection, current
   }
 }
 
-function nextGeneration(told: Omit<Contract, 'generation'>, current: Contract | undefined): number {
+/** As before when nothing in it means something else. */
+export function nextGeneration(told: Omit<Contract, 'generation'>, current: Contract | undefined): number {
   if (current === undefined) return 1
   const { generation, ...before } = current
   return isDeepStrictEqual(asJson(before), asJson(told)) ? generation : generation + 1

@@ -135,8 +135,9 @@ async function finish(engine: Engine, kind: ReconciledKind, resource: Resource, 
   const workers = await bringWorkers(engine, kind, resource, seen, blocked)
   const alerts = await bringAlerts(engine, kind, resource, plan, blocked)
   const waiting = workers.verdict?.status === 'False'
+  const found = [...problems, ...(workers.problems ?? [])]
   const patch = report.found({
-    problems: waiting ? [...problems, workersProblem(workers.verdict)] : problems,
+    problems: waiting ? [...found, workersProblem(workers.verdict)] : found,
     fields: workers.view === undefined ? plan.status : { ...plan.status, workers: workers.view },
     parts: [workers, alerts].flatMap(({ verdict }) => verdict ?? []),
     gone: [workers, alerts].flatMap(({ gone }) => gone ?? []),

@@ -1,16 +1,19 @@
 import { refOf, type Resource } from '../api/resource.ts'
 import type { ConditionType, Verdict } from './conditions.ts'
+import type { LiveConnection } from './connections.ts'
 import { deploymentOf, objectName } from './contracts.ts'
 import type { Look } from './converge.ts'
 import type { Engine } from './engine.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { WorkersView } from './observed.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, Problem, WorkerIntent } from './plan.ts'
+import { poolKeyOf, type Pooled } from './pools.ts'
 
 /** How it went with one part of a resource; no verdict: left as it was, or, when `gone`, not wanted any more. */
 export interface PartOutcome {
   readonly verdict?: Verdict
   readonly view?: WorkersView
+  readonly problems?: readonly Problem[]
   readonly gone?: ConditionType
 }
 
@@ -26,11 +29,15 @@ export async function bringWorkers(
   const ref = refOf(resource)
   const remembered = engine.memory.of(resource)
   if (plan.workers === undefined) {
+    if (remembered.pool !== undefined) await engine.pools.leave(engine, ref, remembered.pool)
     if (remembered.deployed || hasCondition(resource, 'WorkersReady')) await platform.remove(ref)
+    remembered.pool = undefined
     remembered.deployed = false
     return { gone: 'WorkersReady' }
   }
   if (blocked) return {}
+  const { pool } = plan.workers
+  if (pool !== undefined) return bringPooled(engine, kind, resource, { ...plan.workers, pool }, connection)
   const current = await platform.currentContract(ref)
   const memoryBudgetBytes = engine.options.workerMemoryBudgetBytes
   const deployment = deploymentOf({ definition: kind.definition, resource, intent: plan.workers, connection, current, memoryBudgetBytes })
@@ -43,9 +50,46 @@ export async function bringWorkers(
   return { verdict: workersVerdict(deployment.replicas, generation, view), ...(view && { view }) }
 }
 
+async function bringPooled(
+  engine: Engine,
+  kind: ReconciledKind,
+  resource: Resource,
+  intent: WorkerIntent & Required<Pick<WorkerIntent, 'pool'>>,
+  connection: LiveConnection,
+): Promise<PartOutcome> {
+  engine.memory.of(resource).pool = poolKeyOf(engine, kind, resource)
+  const pooled = await engine.pools.bring(engine, resource, intent, connection)
+  const { deployment, written, view, problems } = pooled
+  if (written.length > 0)
+    engine.parts.events.emit(resource, 'Normal', 'WorkersChanged', `Pool "${intent.pool.name}": ${written.join(', ')}`)
+  return { verdict: pooledVerdict(intent, pooled), problems, ...(view && { view: { ...view, desired: deployment.replicas } }) }
+}
+
+/** Of this member alone: what another one of the pool suffers from is told in its own status. */
+function pooledVerdict({ replicas, pool }: WorkerIntent, { deployment, view, generation, partitionsBehind }: Pooled): Verdict {
+  if (replicas === 0) return noWorkers
+  const where = `Deployment ${deployment.name}`
+  if (partitionsBehind.length === 0)
+    return {
+      type: 'WorkersReady',
+      status: 'True',
+      reason: 'WorkersReady',
+      message: `The workers of pool "${pool?.name ?? ''}" (${where}) run generation ${generation} in all partitions.`,
+    }
+  const ready = Math.min(view?.ready ?? 0, deployment.replicas)
+  const message = `Partitions ${partitionsBehind.join(', ')} do not run generation ${generation} yet; ${ready} of ${deployment.replicas} workers of ${where} are ready. Pods see a new contract within two minutes; if this lasts, see /readyz and the logs of the workers.`
+  return { type: 'WorkersReady', status: 'False', reason: 'WorkersNotReady', message }
+}
+
+const noWorkers: Verdict = {
+  type: 'WorkersReady',
+  status: 'True',
+  reason: 'WorkersReady',
+  message: 'No workers are asked for: nothing is worked on.',
+}
+
 function workersVerdict(replicas: number, generation: number, view: WorkersView | undefined): Verdict {
-  if (replicas === 0)
-    return { type: 'WorkersReady', status: 'True', reason: 'WorkersReady', message: 'No workers are asked for: nothing is worked on.' }
+  if (replicas === 0) return noWorkers
   const ready = view?.ready ?? 0
   if (ready >= replicas && view?.generation === generation)
     return {

@@ -3,6 +3,7 @@ import type { Connections } from './connections.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { Memory } from './memory.ts'
 import type { OperatorMetrics } from './metrics.ts'
+import type { Pools } from './pools.ts'
 import type { OperatorOptions, OperatorParts, Violation } from './options.ts'
 
 /** What the parts of the engine share. */
@@ -14,6 +15,7 @@ export interface Engine {
   readonly connectionKind: string
   readonly connections: Connections
   readonly memory: Memory
+  readonly pools: Pools
   readonly metrics: OperatorMetrics
   readonly violationsOf: (kind: ReconciledKind, resource: Resource) => readonly Violation[]
   /** Have another resource looked at. */

@@ -4,6 +4,7 @@ import { applyChanges } from './apply.ts'
 import { topicOf } from './diff.ts'
 import type { Engine } from './engine.ts'
 import type { ReconciledKind } from './kind.ts'
+import { poolKeyOf } from './pools.ts'
 import type { StatusPatch } from './ports.ts'
 import { StatusReport } from './status.ts'
 
@@ -36,7 +37,9 @@ export async function finalize(engine: Engine, kind: ReconciledKind, resource: R
   const { store, workers, events, clock } = engine.parts
   const ref = refOf(resource)
   if (!isHeld(resource)) return { done: true }
-  await workers.remove(ref)
+  const pool = poolKeyOf(engine, kind, resource)
+  if (pool === undefined) await workers.remove(ref)
+  else await engine.pools.leave(engine, ref, pool)
   const obstacle = await deleteTopics(engine, kind, resource)
   const remembered = engine.memory.of(resource)
   if (obstacle !== undefined && ++remembered.deletionAttempts < engine.options.deletionAttempts) {

@@ -1,5 +1,6 @@
 import { refKey, refOf, type CommonStatus, type Resource, type ResourceRef } from '../api/resource.ts'
 import type { OperatorOptions } from './options.ts'
+import type { PoolKey } from './pool-members.ts'
 import type { StatusPatch } from './ports.ts'
 import { Refusals } from './refusals.ts'
 import { Sent } from './sent.ts'
@@ -13,6 +14,8 @@ export interface Remembered {
   deletionAttempts: number
   /** The workers were deployed by this process. */
   deployed: boolean
+  /** The pool that it was brought into by this process. */
+  pool: PoolKey | undefined
   alerted: boolean
   /** Signature of what dependants see of a connection. */
   shown: string | undefined
@@ -40,6 +43,7 @@ export class Memory {
       written: undefined,
       deletionAttempts: 0,
       deployed: false,
+      pool: undefined,
       alerted: false,
       shown: undefined,
       asked: undefined,

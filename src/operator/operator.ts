@@ -7,6 +7,8 @@ import { askedBy, Memory } from './memory.ts'
 import { operatorMetrics, type ReconcileResult } from './metrics.ts'
 import { DEFAULT_OPTIONS, type OperatorOptions, type OperatorParts } from './options.ts'
 import type { Change, Problem } from './plan.ts'
+import { Pools } from './pools.ts'
+import { POOL } from './ports.ts'
 import { reconcile, type Outcome } from './reconciler.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -51,7 +53,10 @@ export function createOperator(parts: OperatorParts): Operator {
       parts.store.onChange(ref => {
         if (asksSomethingNew(engine, ref)) engine.enqueue(ref)
       })
-      parts.workers.onChange(engine.enqueue)
+      parts.workers.onChange(ref => {
+        if (ref.kind === POOL) engine.pools.changed(engine, ref)
+        else engine.enqueue(ref)
+      })
       await parts.store.start([...engine.kinds.keys()], signal)
       ready = true
       await parts.election.run(signal, leading => lead(engine, queue, leading))
@@ -80,6 +85,7 @@ function assemble(parts: OperatorParts, options: OperatorOptions): { readonly en
     connectionKind: connectionKindOf(parts.kinds),
     connections,
     memory: new Memory(options),
+    pools: new Pools(),
     metrics,
     violationsOf: rememberViolations(parts),
     enqueue: ref => {
@@ -110,6 +116,7 @@ async function lead(engine: Engine, queue: WorkQueue, leading: AbortSignal): Pro
   addAll(engine, queue, 'change')
   await Promise.all([resync(engine, queue, leading), queue.run(leading, engine.options.concurrency, key => work(engine, queue, key))])
   engine.memory.clear()
+  engine.pools.clear()
   await engine.connections.closeAll()
 }
 

@@ -29,10 +29,20 @@ export interface TopicIntent {
 
 export interface WorkerIntent {
   readonly replicas: number
-  /** Consumer group of the workers. */
+  /** Consumer group of the workers; of a pool, the same for all of its members. */
   readonly group: string
+  /** Set when the workers are shared. `input`: the topic whose partitions tell, by the notes beside the group's offsets, whether all tasks run. */
+  readonly pool?: { readonly name: string; readonly input: { readonly topic: string; readonly partitions: number } }
   /** The kind's own part of the worker contract, JSON; read back by the kind's `tasks()`. */
   readonly config: unknown
+  readonly resources?: PodResources
+  readonly podTemplate?: PodTemplate
+}
+
+/** What a resource asks of the pool whose workers it shares. */
+export interface PoolWish {
+  readonly pool: string
+  readonly replicas: number
   readonly resources?: PodResources
   readonly podTemplate?: PodTemplate
 }

@@ -35,27 +35,33 @@ export interface SecretReader {
   read(namespace: string, name: string): Promise<ReadonlyMap<string, Buffer> | undefined>
 }
 
+/** Whose workers: a resource, or a pool, whose members share them (`kind` is `Pool` then). */
+export type WorkersOf = ResourceRef
+export const POOL = 'Pool'
+
 /** Runs worker processes: a Deployment, or child processes. */
 export interface WorkerPlatform {
   /** Contract that the workers were last told; undefined: none deployed. */
-  currentContract(ref: ResourceRef): Promise<Contract | undefined>
+  currentContract(ref: WorkersOf): Promise<Contract | undefined>
   /** Brings the workers in line; writes only what differs. Answers the names of the objects written. */
   apply(deployment: WorkerDeployment): Promise<readonly string[]>
-  view(ref: ResourceRef): Promise<WorkersView | undefined>
+  view(ref: WorkersOf): Promise<WorkersView | undefined>
   /** Stops the workers gracefully and removes what `apply` made. Idempotent. */
-  remove(ref: ResourceRef): Promise<void>
-  onChange(listener: (owner: ResourceRef) => void): void
+  remove(ref: WorkersOf): Promise<void>
+  onChange(listener: (of: WorkersOf) => void): void
 }
 
 export interface WorkerDeployment {
-  readonly owner: Resource
+  readonly of: WorkersOf
+  /** The resource, or the members of the pool, oldest first: what `apply` makes goes with the last of them. */
+  readonly owners: readonly Resource[]
   /** Name of the objects, e.g. `dq-pay-timeout`. */
   readonly name: string
   readonly replicas: number
   readonly contract: Contract
   readonly resources?: PodResources
   readonly podTemplate?: PodTemplate
-  /** Secrets of the owner's namespace to mount, by mount name; the contract refers to files below them. A changed `secretsHash` rolls the workers. */
+  /** Secrets of the namespace to mount, by mount name; the contract refers to files below them. A changed `secretsHash` rolls the workers. */
   readonly secrets: readonly SecretMount[]
   readonly secretsHash: string
 }

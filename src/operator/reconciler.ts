@@ -119,6 +119,7 @@ async function forget(engine: Engine, kind: ReconciledKind, ref: ResourceRef): P
     await engine.connections.drop(ref)
     wakeDependants(engine, ref)
   }
+  if (remembered?.pool !== undefined) await engine.pools.leave(engine, ref, remembered.pool)
   if (remembered?.deployed === true) await engine.parts.workers.remove(ref)
   if (remembered?.alerted === true) await engine.parts.alerts.remove(ref, objectName(kind.definition, ref.name))
   return {}

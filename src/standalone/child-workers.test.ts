@@ -30,7 +30,8 @@ const owner: Resource = { apiVersion: 'sluice.dev/v1alpha1', kind: 'DelayQueue',
 const ref = refOf(owner)
 
 const deployment = (generation: number, replicas: number, group = 'g', secretsHash = ''): WorkerDeployment => ({
-  owner,
+  of: ref,
+  owners: [owner],
   name: 'dq-pay',
   replicas,
   contract: { version: 1, generation, namespace: 'shop', group, connection: { bootstrapServers: [] }, resources: [], memoryBudgetBytes: 1 },
@@ -172,5 +173,20 @@ describe('ChildWorkers', () => {
     expect(started().filter(alive)).toEqual([])
     expect(await workers.currentContract(ref)).toBeUndefined()
     expect(await workers.view(ref)).toBeUndefined()
+  })
+
+  test('should tell a pool of another resource without a new process', async () => {
+    const pooled = (generation: number, ...names: readonly string[]): WorkerDeployment => {
+      const { contract, ...rest } = deployment(1, 2)
+      const resources = names.map(name => ({ kind: 'DelayQueue', name, generation: 1, config: {} }))
+      return { ...rest, contract: { ...contract, pool: 'small', generation, resources } }
+    }
+    await workers.apply(pooled(1, 'pay'))
+    await ready(2, 1)
+    const before = started()
+    expect(await workers.apply(pooled(2, 'pay', 'ship'))).toEqual(['Contract/dq-pay'])
+    expect(await workers.apply(pooled(2, 'pay', 'ship'))).toEqual([])
+    expect(await workers.currentContract(ref)).toMatchObject({ generation: 2, resources: [{ name: 'pay' }, { name: 'ship' }] })
+    expect(started()).toEqual(before)
   })
 })

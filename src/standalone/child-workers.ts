@@ -3,9 +3,10 @@ import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../api/clock.ts'
 import type { ResourceRef } from '../api/resource.ts'
-import { refKey, refOf } from '../api/resource.ts'
+import { refKey } from '../api/resource.ts'
 import type { Contract } from '../operator/contract.ts'
 import type { WorkersView } from '../operator/observed.ts'
 import type { SecretMount, SecretReader, WorkerDeployment, WorkerPlatform } from '../operator/ports.ts'
@@ -49,14 +50,15 @@ export class ChildWorkers implements WorkerPlatform {
   }
 
   async apply(deployment: WorkerDeployment): Promise<readonly string[]> {
-    const ref = refOf(deployment.owner)
+    const ref = deployment.of
     const key = refKey(ref)
     const pool = this.#pools.get(key)
     const id = revisionId(deployment)
-    if (pool?.revision.id === id && pool.replicas === deployment.replicas) return []
     if (pool?.revision.id === id) {
+      const written = await this.#rewrite(ref, deployment)
+      if (pool.replicas === deployment.replicas) return written
       pool.want(deployment.replicas, pool.revision)
-      return [`Workers/${deployment.name}`]
+      return [...written, `Workers/${deployment.name}`]
     }
     const revision = await this.#prepare(ref, deployment, id)
     const running = pool ?? this.#open(ref, deployment.name, revision)
@@ -101,6 +103,13 @@ export class ChildWorkers implements WorkerPlatform {
     const pool = new WorkerPool({ owner, name, logFolder: this.#folder('logs'), clock, announcer, changed }, revision)
     this.#pools.set(key, pool)
     return pool
+  }
+
+  /** The processes of a pool follow their contract: a new one is no new revision. */
+  async #rewrite(ref: ResourceRef, { contract, name }: WorkerDeployment): Promise<readonly string[]> {
+    if (isDeepStrictEqual(await this.currentContract(ref), JSON.parse(JSON.stringify(contract)))) return []
+    await writeWhole(this.#contractFile(ref), `${JSON.stringify(contract, undefined, 2)}\n`)
+    return [`Contract/${name}`]
   }
 
   async #prepare(ref: ResourceRef, deployment: WorkerDeployment, id: string): Promise<Revision> {
@@ -174,9 +183,17 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** What the processes of a pool cannot take up while they run. */
+const fixedPart = ({ generation: _, resources: __, ...fixed }: Contract): unknown => fixed
+
 /** Same id, same processes: what they read and which credentials they use. */
 const revisionId = (deployment: WorkerDeployment): string =>
   createHash('sha256')
-    .update(JSON.stringify([deployment.contract, deployment.secretsHash]))
+    .update(
+      JSON.stringify([
+        deployment.contract.pool === undefined ? deployment.contract : fixedPart(deployment.contract),
+        deployment.secretsHash,
+      ]),
+    )
     .digest('hex')
     .slice(0, 16)

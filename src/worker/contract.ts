@@ -16,6 +16,22 @@ export interface Contract {
   readonly memoryBudgetBytes: number
 }
 
+/** How many resources one pool takes: the contract must fit into a ConfigMap, of 1 MiB. */
+export const MOST_POOLED = 500
+
+/**
+ * What runs, as the workers note it beside the offsets of each task (`metadata.ts`): the generation of the resource, or undefined when the task was let
+ * go or stopped, or the offset was written by somebody else.
+ */
+export function runningGeneration(metadata: string): number | undefined {
+  try {
+    const { g, r } = JSON.parse(metadata) as { g?: unknown; r?: unknown }
+    return typeof g === 'number' && r !== 1 ? g : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Credentials are files below the secrets root (`SLUICE_SECRETS`, default /etc/sluice/secrets): never values. */
 export interface ContractConnection {
   readonly bootstrapServers: readonly string[]

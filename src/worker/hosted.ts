@@ -92,6 +92,8 @@ export class Hosted {
     this.state = 'stopped'
     this.reason = reason
     this.message = message
+    // Overdue: written anew at the next occasion, with the note that nobody works on it.
+    this.keptAtMs = -Infinity
   }
 
   status(): TaskStatus {

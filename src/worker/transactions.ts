@@ -160,7 +160,7 @@ export class Transactions {
       const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing) : undefined
       const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
       if (proposal === undefined && offsets.length === 0) return undefined
-      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned({ hosted, offsets }, false), refused: undefined }
+      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned({ hosted, offsets }, hosted.state === 'stopped'), refused: undefined }
     } catch (error) {
       this.#with.stop(hosted, error)
       return undefined

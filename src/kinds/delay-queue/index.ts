@@ -1,6 +1,6 @@
 import type { Resource } from '../../api/resource.ts'
 import type { Kind } from '../kind.ts'
-import { interest, plan } from './plan.ts'
+import { interest, plan, poolOf } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DelayQueue } from './resource.ts'
 import { worked } from './task-family.ts'
@@ -13,6 +13,7 @@ export const kind: Kind = {
   definition,
   connectionOf: resource => queue(resource).spec.connectionRef.name,
   interest: resource => interest(queue(resource)),
+  poolOf: resource => poolOf(queue(resource)),
   plan: (resource, observed) => plan(queue(resource), observed),
   deletes: resource => {
     const topics = queueTopics(queue(resource))

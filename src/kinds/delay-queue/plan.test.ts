@@ -151,9 +151,19 @@ describe('plan', () => {
     expect(kind.plan(aQueue(), seen([aTopic('orders.due'), aTopic('shop.pay.in', 3)])).topics[0]?.create?.partitions).toBe(3)
   })
 
+  test('should join the group of its pool, and say by which topic it is seen to run', () => {
+    const pooled = (name: string) => kind.plan(aQueue({ workers: { pool: 'small', replicas: 2 }, partitions: 3 }, name), seen()).workers
+    expect(pooled('pay')).toMatchObject({
+      group: 'sluice.shop.small.pool',
+      pool: { name: 'small', input: { topic: 'shop.pay.in', partitions: 3 } },
+    })
+    expect(pooled('ship')?.group).toBe(pooled('pay')?.group)
+    expect(kind.poolOf?.(aQueue({ workers: { pool: 'small', replicas: 2 } }))).toEqual({ pool: 'small', replicas: 2 })
+    expect(kind.poolOf?.(aQueue({ workers: { replicas: 2 } }))).toBeUndefined()
+  })
+
   test.each([
     { name: 'at least once', queue: aQueue({ delivery: 'AtLeastOnce' }), reason: 'NotImplemented', says: 'spec.delivery' },
-    { name: 'a pool', queue: aQueue({ workers: { pool: 'a' } }), reason: 'NotImplemented', says: 'spec.workers.pool' },
     {
       name: 'a target of its own topics',
       queue: aQueue({ target: { topic: 'shop.pay.in' } }),

@@ -2,8 +2,8 @@ import { parseDuration } from '../../api/duration.ts'
 import { anyGlob } from '../../api/glob.ts'
 import { isInternalTopic, topicName, topicNameProblem } from '../../api/topic-name.ts'
 import type { Observed } from '../../operator/observed.ts'
-import type { Interest, Plan, Problem, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
-import { podShape } from '../workers.ts'
+import type { Interest, Plan, PoolWish, Problem, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
+import { podShape, poolGroup, poolWish } from '../workers.ts'
 import { alerts } from './alerts.ts'
 import type { QueueConfig } from './config.ts'
 import type { DelayQueue } from './resource.ts'
@@ -26,6 +26,9 @@ export function interest(queue: DelayQueue): Interest {
     sizes: false,
   }
 }
+
+/** Shared workers, if it names a pool. */
+export const poolOf = ({ spec }: DelayQueue): PoolWish | undefined => poolWish(spec.workers, DEFAULT_REPLICAS)
 
 export function plan(queue: DelayQueue, observed: Observed): Plan {
   const topics = queueTopics(queue, [...observed.topics.keys(), ...observed.vanishing])
@@ -55,9 +58,11 @@ function topicIntents(queue: DelayQueue, topics: QueueTopics, partitions: number
 
 function workerIntent(queue: DelayQueue, topics: QueueTopics, partitions: number, observed: Observed): WorkerIntent {
   const { spec, metadata } = queue
+  const pool = spec.workers?.pool
   return {
     replicas: spec.workers?.replicas ?? DEFAULT_REPLICAS,
-    group: `sluice.${metadata.namespace}.${metadata.name}.dq`,
+    group: pool === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dq` : poolGroup(metadata.namespace, pool),
+    ...(pool !== undefined && { pool: { name: pool, input: { topic: topics.input, partitions } } }),
     config: configOf(queue, topics, partitions, observed),
     ...podShape(spec.workers),
   }
@@ -110,10 +115,6 @@ function notImplemented({ spec }: DelayQueue): readonly Problem[] {
   if (spec.delivery === 'AtLeastOnce')
     problems.push(
       stalled('NotImplemented', 'spec.delivery: AtLeastOnce is not implemented in this version; remove the field to deliver exactly once'),
-    )
-  if (spec.workers?.pool !== undefined)
-    problems.push(
-      stalled('NotImplemented', 'spec.workers.pool is not implemented in this version; remove the field to get workers of its own'),
     )
   return problems
 }

@@ -21,7 +21,7 @@ import {
 } from '../../api/schema.ts'
 import type { Of } from '../../api/schema.ts'
 import { notLongerCel } from '../../api/cel-text.ts'
-import { workers, workersStatus } from '../workers.ts'
+import { poolIsImmutable, workers, workersStatus } from '../workers.ts'
 
 const late = object(
   'What happens to a message that is overdue, for instance after an outage.',
@@ -70,6 +70,7 @@ const spec = object(
     },
     immutable('partitions', 'records are spread by it; make a new queue and let this one run empty'),
     immutable('topicPrefix', 'the topics are named by it; make a new queue and let this one run empty'),
+    poolIsImmutable,
   ],
 )
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type {
   ClusterDescription,
   ConfigChange,
+  CommittedOffset,
   ConfigEntry,
   KafkaAdmin,
   NewTopic,
@@ -50,6 +51,8 @@ const DEFAULTS: Readonly<Record<string, string>> = {
 
 /** A cluster in memory: counts requests and writes, refuses what it is told to refuse, goes away when told to. */
 export class FakeKafka {
+  /** Committed offsets by group. */
+  readonly offsets = new Map<string, readonly CommittedOffset[]>()
   readonly topics = new Map<string, FakeTopic>()
   readonly requests = new Map<string, number>()
   /** Calls that changed something or tried to, in words. */
@@ -146,7 +149,7 @@ export class FakeKafka {
       deleteRecords: () => this.#unexpected('deleteRecords'),
       listGroups: () => this.#ask('listGroups', () => []),
       describeGroup: () => this.#unexpected('describeGroup'),
-      groupOffsets: () => this.#ask('groupOffsets', () => []),
+      groupOffsets: group => this.#ask('groupOffsets', () => this.offsets.get(group) ?? []),
       alterGroupOffsets: () => this.#unexpected('alterGroupOffsets'),
       deleteGroup: () => this.#unexpected('deleteGroup'),
       close: () => {

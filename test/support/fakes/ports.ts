@@ -130,8 +130,8 @@ export class FakeWorkers implements WorkerPlatform {
   }
 
   apply(deployment: WorkerDeployment): Promise<readonly string[]> {
-    const key = refKey(refOf(deployment.owner))
-    const content = ({ owner: _, ...rest }: WorkerDeployment) => rest
+    const key = refKey(deployment.of)
+    const content = ({ owners: _, ...rest }: WorkerDeployment) => rest
     const before = this.deployments.get(key)
     if (before !== undefined && isDeepStrictEqual(content(before), content(deployment))) return Promise.resolve([])
     this.deployments.set(key, deployment)
