@@ -4,14 +4,13 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
-import { confluentLog } from '../src/kafka/confluent-log.ts'
-import type { LogReader } from '../src/kafka/log.ts'
 import { QueueOnKafka } from '../test/support/delay-queue/queue-on-kafka.ts'
 import { startKafka } from '../test/support/kafka.ts'
 import { latenessOf, sixths } from './measure/lateness.ts'
 import type { Lateness } from './measure/lateness.ts'
 import { runLoad } from './measure/load.ts'
 import { cpuMsOf, rssOf } from './measure/process.ts'
+import { TargetReader, dueMsOf } from './measure/target-reader.ts'
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 60)
 const SHORTEST_MS = 1_000
@@ -44,11 +43,10 @@ async function measure(bootstrap: string, perSecond: number): Promise<Result> {
     maxDelay: '1h',
     target: { topic: target },
   })
-  const reader = await confluentLog({ bootstrapServers: [bootstrap] }, { clientId: 'bench' }).reader()
+  const reader = await TargetReader.open(bootstrap, target, PARTITIONS)
   try {
     const worker = queue.start()
     await queue.allOwned([worker])
-    await reader.assign(Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: target, partition, offset: 0 })))
     const sent = perSecond * SECONDS
     const before = { cpuMs: await cpuMsOf(worker.pid ?? 0), atMs: performance.now() }
     const load = runLoad('delayed-messages', [bootstrap, queue.topic('in'), PARTITIONS, perSecond, SECONDS, SHORTEST_MS, LONGEST_MS])
@@ -72,17 +70,14 @@ async function measure(bootstrap: string, perSecond: number): Promise<Result> {
 }
 
 /** Lateness of each message in the order of arrival, by this process's clock: it is the broker's and the worker's as well. */
-async function receive(reader: LogReader, expected: number): Promise<Float64Array> {
+async function receive(reader: TargetReader, expected: number): Promise<Float64Array> {
   const latenessMs = new Float64Array(expected)
   const deadlineMs = performance.now() + SECONDS * 1000 + LONGEST_MS + GIVE_UP_MS
   let count = 0
   while (count < expected && performance.now() < deadlineMs) {
-    const { records } = await reader.poll(5_000, 20)
+    const messages = await reader.poll()
     const now = Date.now()
-    for (const { headers } of records) {
-      const dueMs = Number(headers.find(([name]) => name === 'sluice-scheduled-for')?.[1]?.toString())
-      latenessMs[count++] = now - dueMs
-    }
+    for (const message of messages) latenessMs[count++] = now - dueMsOf(message)
   }
   return latenessMs.subarray(0, count)
 }

@@ -1,5 +1,5 @@
-import { confluentLog } from '../../src/kafka/confluent-log.ts'
-import type { LogReader, LogRecord } from '../../src/kafka/log.ts'
+import type { Message } from '@confluentinc/kafka-javascript'
+import { TargetReader, dueMsOf } from './target-reader.ts'
 
 export interface Audit {
   readonly expected: number
@@ -15,7 +15,7 @@ export interface Audit {
  * number in the first four bytes of its value, as the generators of `bench/load` write it; it came from input partition number % partitions.
  */
 export class Arrivals {
-  readonly #reader: LogReader
+  readonly #reader: TargetReader
   readonly #partitions: number
   #latenessMs = new Float64Array(0)
   #seen = new Uint8Array(0)
@@ -25,15 +25,13 @@ export class Arrivals {
   #early = 0
   #misordered = 0
 
-  private constructor(reader: LogReader, partitions: number) {
+  private constructor(reader: TargetReader, partitions: number) {
     this.#reader = reader
     this.#partitions = partitions
   }
 
   static async open(bootstrap: string, topic: string, partitions: number): Promise<Arrivals> {
-    const reader = await confluentLog({ bootstrapServers: [bootstrap] }, { clientId: 'bench' }).reader()
-    await reader.assign(Array.from({ length: partitions }, (_, partition) => ({ topic, partition, offset: 0 })))
-    return new Arrivals(reader, partitions)
+    return new Arrivals(await TargetReader.open(bootstrap, topic, partitions), partitions)
   }
 
   /** Forgets what came so far: the next message is number 0 of `total`. */
@@ -48,10 +46,10 @@ export class Arrivals {
   async read(withinMs: number, enough: (arrival: Arrival) => boolean = () => false): Promise<void> {
     const deadlineMs = performance.now() + withinMs
     for (let done = false; !done && this.#count < this.#seen.length && performance.now() < deadlineMs;) {
-      const { records } = await this.#reader.poll(5_000, 20)
+      const messages = await this.#reader.poll()
       const atMs = Date.now()
-      for (const record of records) {
-        const arrival = this.#take(record, atMs)
+      for (const message of messages) {
+        const arrival = this.#take(message, atMs)
         if (arrival !== undefined && enough(arrival)) done = true
       }
     }
@@ -71,9 +69,10 @@ export class Arrivals {
     await this.#reader.close()
   }
 
-  #take({ value, headers, partition }: LogRecord, atMs: number): Arrival | undefined {
+  #take(message: Message, atMs: number): Arrival | undefined {
+    const { value, partition } = message
     const number = value?.readUInt32BE() ?? NaN
-    const dueMs = Number(headers.findLast(([name]) => name === 'sluice-scheduled-for')?.[1]?.toString())
+    const dueMs = dueMsOf(message)
     if (!(number < this.#seen.length) || !(dueMs > 0)) throw new Error(`message ${number}, due ${dueMs}, is none that was sent`)
     if (this.#seen[number] !== 0) {
       this.#doubled++
