@@ -51,6 +51,10 @@ e2e: setup ## A whole Kubernetes with real pods: chart installed, a message dela
 bench: setup ## Run the benchmarks (BENCH=policy for one); results as JSON in bench/results
 	@scripts/bench $(BENCH)
 
+.PHONY: torture
+torture: setup ## Kill, stop and cut off delay queue workers on real brokers, and judge (MINUTES=5 BROKERS=1 or 3, SEED=n, RATE=100)
+	@scripts/torture "$(or $(MINUTES),5)" "$(or $(BROKERS),1)" "$(SEED)"
+
 .PHONY: generate
 generate: setup ## Write what is generated: CRDs, the chart's CRD templates, manifests/install.yaml
 	@scripts/generate

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { tableOf } from '../../support/torture/report.ts'
+import type { Report } from '../../support/torture/report.ts'
+import { Torture } from '../../support/torture/torture.ts'
+
+jest.setTimeout(300_000)
+
+const SEED = 1
+
+let torture: Torture
+
+beforeAll(async () => {
+  torture = await Torture.start({
+    seed: SEED,
+    brokers: 1,
+    rate: 100,
+    farMs: 80_000,
+    farForMs: 10_000,
+    dir: join(import.meta.dirname, '../../../build/torture/short'),
+  })
+}, 90_000)
+
+afterAll(() => torture.close(), 60_000)
+
+/** Ended records that show that workers make progress again. */
+const SOME = 100
+
+/** `make torture` in small: every fault once at least, each of them after the workers have shown that they go on. */
+test('should keep every promise through kills, stops, cuts and a broker restart', async () => {
+  const { faults } = torture
+  await torture.progress(SOME, 60_000)
+  await faults.kill()
+  await faults.kill()
+  await torture.progress(SOME, 60_000)
+  faults.stop(8_000)
+  await faults.kill()
+  await torture.progress(SOME, 60_000)
+  faults.cut(1)
+  await torture.progress(SOME, 60_000)
+  await faults.restartBroker()
+  await torture.progress(SOME, 60_000)
+  faults.stop(9_000)
+  await faults.stall(0.5, 7_000)
+  await torture.progress(SOME, 60_000)
+  await faults.kill()
+  await faults.scale(1)
+  await torture.progress(SOME, 60_000)
+  await faults.scale(4)
+  await faults.kill()
+  await faults.killBroker(500)
+  await torture.progress(SOME, 60_000)
+  await faults.kill()
+  const report = await torture.finish()
+  console.log(tableOf(report))
+  expect(shortened(report)).toMatchObject({ passed: true, told: [], crashes: [] })
+  expect(report.faults).toMatchObject({ kill: 6, stop: 2, restartBroker: 1, killBroker: 1, cut: 1, stall: 1 })
+})
+
+/** Without what fills a screen. */
+const shortened = ({ events: _events, recovery: _recovery, ...rest }: Report): object => rest
