@@ -25,7 +25,7 @@ const EXAMPLES: readonly Resource[] = [
     retention: { time: '2d' },
   }),
   aResource('DelayQueue', 'pay', { connectionRef, maxDelay: '1h', tiers: ['5m'], target: { topic: 'shop.due' }, partitions: 2 }),
-  aResource('DeadLetterPipeline', 'later', { connectionRef, source: { topic: 'shop.old', group: 'billing' }, delivery: { topic: {} } }),
+  aResource('DeadLetterPipeline', 'billing', { connectionRef, source: { topic: 'shop.old', group: 'billing' }, delivery: { topic: {} } }),
   aResource('SagaDefinition', 'later', { connectionRef, steps: [{ name: 'a', service: 's', action: 'A', compensation: 'none' }] }),
 ]
 
@@ -63,7 +63,7 @@ test('should know which examples become ready', async () => {
     ['KafkaTopicPolicy', 'enforced', 'True', 'Ready'],
     ['KafkaTopicPolicy', 'observed', expect.any(String), expect.any(String)],
     ['DelayQueue', 'pay', 'True', 'Ready'],
-    ['DeadLetterPipeline', 'later', 'False', 'NotImplemented'],
+    ['DeadLetterPipeline', 'billing', 'True', 'Ready'],
     ['SagaDefinition', 'later', 'False', 'NotImplemented'],
   ])
 })

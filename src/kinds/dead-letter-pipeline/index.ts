@@ -1,5 +1,23 @@
+import type { Resource } from '../../api/resource.ts'
 import type { Kind } from '../kind.ts'
-import { notImplemented } from '../not-implemented.ts'
+import { interest, plan } from './plan.ts'
 import { definition } from './resource.ts'
+import type { DeadLetterPipeline } from './resource.ts'
+import { worked } from './task-family.ts'
+import { pipelineTopics, taskTopics } from './topics.ts'
 
-export const kind: Kind = notImplemented(definition)
+/** The engine hands a kind only resources of that kind that its schema accepts. */
+const pipeline = (resource: Resource): DeadLetterPipeline => resource as DeadLetterPipeline
+
+export const kind: Kind = {
+  definition,
+  connectionOf: resource => pipeline(resource).spec.connectionRef.name,
+  interest: resource => interest(pipeline(resource)),
+  plan: (resource, observed) => plan(pipeline(resource), observed),
+  deletes: resource => {
+    const topics = pipelineTopics(pipeline(resource))
+    // A dead letter topic that the spec names may be shared with others.
+    return [...taskTopics(topics), ...(pipeline(resource).spec.deadLetter?.topic === undefined ? [topics.deadLetter] : [])]
+  },
+  worked,
+}

@@ -5,7 +5,9 @@ import {
   choice,
   deletionPolicy,
   duration,
+  effective,
   flag,
+  immutable,
   intOrString,
   integer,
   list,
@@ -67,11 +69,17 @@ const match = object(
     ),
     errorClass: optional(list('Classes of errors.', text('Class.', 512), 64)),
     errorPattern: optional(text('Regular expression (RE2) that the message of the error matches.', 512)),
+    header: optional(
+      object('A header of the failed record.', {
+        name: text('Name of the header.', 249),
+        value: optional(text('Its value as text; any when absent.', 1024)),
+      }),
+    ),
   },
   [
     {
-      rule: 'has(self.status) || has(self.errorClass) || has(self.errorPattern)',
-      message: 'match needs status, errorClass or errorPattern',
+      rule: 'has(self.status) || has(self.errorClass) || has(self.errorPattern) || has(self.header)',
+      message: 'match needs status, errorClass, errorPattern or header',
     },
   ],
 )
@@ -110,6 +118,7 @@ const deadLetter = object('Where messages go whose attempts are spent.', {
   partitions: optional(integer('Partitions of the topic.', 1, 1000)),
   retention: optional(duration('How long they are kept.')),
   replicationFactor: optional(integer('Replicas of each partition.', 1, 100)),
+  compatibility: optional(choice('Write the headers of another system as well: Spring for kafka_dlt-*.', 'None', 'Spring')),
 })
 
 const spec = object(
@@ -149,6 +158,7 @@ const spec = object(
       message: 'deadLetter.topic is the source: dead letters would be read again; choose another topic',
       fieldPath: '.deadLetter',
     },
+    immutable('topicPrefix', 'the topics are named by it; make a new pipeline and let this one run empty'),
   ],
 )
 
@@ -161,6 +171,7 @@ const status = object('What the operator last saw.', {
   deadLetters: optional(anyObject('Count, oldest, and the most frequent fingerprints.')),
   breaker: optional(choice('State of the breaker.', 'Closed', 'Open', 'Probing')),
   workers: optional(workersStatus),
+  effective: optional(effective),
 })
 
 export type DeadLetterPipelineSpec = Of<typeof spec>
@@ -176,7 +187,9 @@ export const definition: ResourceDefinition = {
   status,
   printerColumns: [
     { name: 'Source', type: 'string', jsonPath: '.spec.source.topic' },
-    { name: 'Group', type: 'string', jsonPath: '.spec.source.group', priority: 1 },
+    { name: 'Group', type: 'string', jsonPath: '.spec.source.group' },
+    { name: 'Retry', type: 'string', jsonPath: '.status.topics.retry', priority: 1 },
+    { name: 'Dead Letters', type: 'string', jsonPath: '.status.topics.deadLetter', priority: 1 },
     { name: 'Workers', type: 'integer', jsonPath: '.status.workers.ready' },
   ],
   scale: { specReplicasPath: '.spec.workers.replicas', statusReplicasPath: '.status.workers.ready' },

@@ -98,7 +98,8 @@ const shown = (name: Control): string => {
   return `${name} "${text.slice(0, 40).replace(/[^\x20-\x7e]/g, '?')}${text.length > 40 ? '...' : ''}"`
 }
 
-const NOTHING: Instructions = {
+/** Of a record that asks for nothing. */
+export const NOTHING: Instructions = {
   op: 'schedule',
   dueMs: NaN,
   id: undefined,

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../api/duration.ts'
 import type { LogRecord } from '../../worker/task.ts'
 import type { QueueConfig } from './config.ts'
-import { BadRecord, readInstructions } from './headers.ts'
+import { BadRecord, NOTHING, readInstructions } from './headers.ts'
 import type { DueRule, Instructions } from './headers.ts'
 import { readHop } from './hop.ts'
 import { Item } from './source.ts'
@@ -10,16 +10,6 @@ import type { Targets } from './targets.ts'
 
 const BY_TOPIC: DueRule = { by: 'topic' }
 const BY_HOP: DueRule = { by: 'hop' }
-
-const UNREADABLE: Instructions = {
-  op: 'schedule',
-  dueMs: NaN,
-  id: undefined,
-  version: 0,
-  targetTopic: undefined,
-  targetPartition: -1,
-  expiresAtMs: Infinity,
-}
 
 /** Makes of a record what is to be done with it, by what the record says and nothing else. */
 export class Intake {
@@ -67,7 +57,7 @@ const hereWith = (record: LogRecord): Origin => ({
 })
 
 function dead(source: Source, record: LogRecord, origin: Origin, reason: DeadReason): Item {
-  const item = new Item(source, record, UNREADABLE, 'deadLetter', origin)
+  const item = new Item(source, record, NOTHING, 'deadLetter', origin)
   item.dead = reason
   return item
 }

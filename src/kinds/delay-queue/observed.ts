@@ -5,7 +5,7 @@ import { METRIC } from './metrics.ts'
 import type { MetricName } from './metrics.ts'
 import type { Ending, Source } from './source.ts'
 
-const COUNTED: Readonly<Record<Exclude<Ending, 'deadLettered' | 'obeyed'>, MetricName>> = {
+const COUNTED: Readonly<Record<Exclude<Ending, 'deadLettered' | 'obeyed' | 'ruleDropped'>, MetricName>> = {
   delivered: METRIC.fired,
   moved: METRIC.moved,
   cancelled: METRIC.cancelled,
@@ -33,7 +33,7 @@ export function observations(batch: Batch, now: EpochMs, queue: string): readonl
     if (ending === 'deadLettered') {
       const disposition = batch.reasons[i]?.disposition ?? 'poison'
       count(disposition, METRIC.deadLetters, { queue, disposition })
-    } else if (ending !== 'obeyed') count(COUNTED[ending], COUNTED[ending], labels)
+    } else if (ending !== 'obeyed' && ending !== 'ruleDropped') count(COUNTED[ending], COUNTED[ending], labels)
   })
   const unmatched = batch.expired.filter(({ unmatchedCancel }) => unmatchedCancel).length
   if (unmatched > 0) seen.push({ metric: METRIC.cancelsUnmatched, value: unmatched, labels })
@@ -49,16 +49,25 @@ export interface TaskView {
   readonly firstDueMs: EpochMs
 }
 
-export function gauges({ now, sources, near, overdue, firstDueMs }: TaskView, queue: string, partition: number): readonly Observation[] {
-  const labels = { queue, partition: String(partition) }
-  const pending = (horizon: string, value: number): Observation => ({ metric: METRIC.pending, value, labels: { ...labels, horizon } })
+/** Names under which a kind exports what its tasks hold. */
+export interface GaugeNames {
+  readonly pending: string
+  readonly overdue: string
+  readonly oldestOverdue: string
+  readonly readLag: string
+}
+
+/** @param labels of every gauge. */
+export function gauges(view: TaskView, names: GaugeNames, labels: Readonly<Record<string, string>>): readonly Observation[] {
+  const { now, sources, near, overdue, firstDueMs } = view
+  const pending = (horizon: string, value: number): Observation => ({ metric: names.pending, value, labels: { ...labels, horizon } })
   const [input] = sources
   const readToMs = input?.readToMs ?? now
   return [
     pending('near', near),
     ...sources.filter(({ type }) => type === 'tier').map(({ delayMs, far }) => pending(`${delayMs / 1000}s`, far)),
-    { metric: METRIC.overdue, value: overdue, labels },
-    { metric: METRIC.oldestOverdue, value: Math.max(0, now - firstDueMs) / 1000, labels },
-    { metric: METRIC.readLag, value: Number.isFinite(readToMs) ? Math.max(0, now - readToMs) / 1000 : 0, labels },
+    { metric: names.overdue, value: overdue, labels },
+    { metric: names.oldestOverdue, value: Math.max(0, now - firstDueMs) / 1000, labels },
+    { metric: names.readLag, value: Number.isFinite(readToMs) ? Math.max(0, now - readToMs) / 1000 : 0, labels },
   ]
 }

@@ -4,6 +4,7 @@ import type { Batch } from './batch.ts'
 import type { QueueConfig } from './config.ts'
 import { ADDED, withoutControl } from './headers.ts'
 import { Intake } from './intake.ts'
+import { METRIC } from './metrics.ts'
 import { gauges, observations } from './observed.ts'
 import type { TaskView } from './observed.ts'
 import { OriginHeaders, decimal } from './outgoing.ts'
@@ -70,6 +71,6 @@ export class QueueProtocol implements Protocol {
   }
 
   gauges(view: TaskView): readonly Observation[] {
-    return gauges(view, this.#name, this.#partition)
+    return gauges(view, METRIC, { queue: this.#name, partition: String(this.#partition) })
   }
 }

@@ -89,20 +89,24 @@ export function sourcesOf({ topics }: EngineConfig): readonly [Source, ...Source
   ]
 }
 
-export type Disposition = 'poison' | 'expired' | 'late' | 'target-not-allowed' | 'target-missing' | 'too-large'
+export type Disposition =
+  'poison' | 'expired' | 'late' | 'target-not-allowed' | 'target-missing' | 'too-large' | 'exhausted' | 'non-retriable' | 'rejected'
 
 /** Why a record goes to the dead letter topic. */
 export interface DeadReason {
   readonly disposition: Disposition
   readonly code: string
   readonly message: string
+  /** Where to, when the kind has several dead letter topics. */
+  readonly topic?: string
 }
 
 /** What is to be done with a record. */
 export type Deed = 'deliver' | 'move' | 'deadLetter' | 'cancel' | 'fire' | 'drop'
 
 /** How a record ended. */
-export type Ending = 'delivered' | 'moved' | 'deadLettered' | 'cancelled' | 'superseded' | 'duplicate' | 'lateDropped' | 'obeyed'
+export type Ending =
+  'delivered' | 'moved' | 'deadLettered' | 'cancelled' | 'superseded' | 'duplicate' | 'lateDropped' | 'ruleDropped' | 'obeyed'
 
 /** A record that was read and is not done. */
 export class Item {

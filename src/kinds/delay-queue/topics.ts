@@ -23,12 +23,13 @@ export interface QueueTopics {
 export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 /** Room for the headers that a hop or a dead letter adds, and for a batch that the producer had compressed better than we do. */
 export const GROWN_MAX_MESSAGE_BYTES = 8 * DEFAULT_MAX_MESSAGE_BYTES
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 /** An outage of a week loses nothing. */
 const OUTAGE_ALLOWANCE_MS = 8 * DAY_MS
-const DEFAULT_DEAD_LETTER_RETENTION_MS = 30 * DAY_MS
+export const DEFAULT_DEAD_LETTER_RETENTION_MS = 30 * DAY_MS
 
-const tierRole = (delayMs: number): string => `tier.${delayMs / 1000}s`
+/** The role of a tier in the name of its topic. */
+export const tierRole = (delayMs: number): string => `tier.${delayMs / 1000}s`
 const fixedRole = (delayMs: number): string => `fixed.${formatDuration(delayMs)}`
 
 /** `exists`: names of the cluster, so that a fixed delay or a tier that left the spec is served until someone deletes its topic. */
@@ -62,7 +63,8 @@ function existingFixed(found: readonly string[], prefix: string): readonly numbe
     })
 }
 
-function existingTiers(found: readonly string[], prefix: string): readonly number[] {
+/** Delays of the tiers below a prefix that exist, in the ladder or not. */
+export function existingTiers(found: readonly string[], prefix: string): readonly number[] {
   const possible = new Map(ladder(Number.MAX_SAFE_INTEGER).map(delayMs => [`${prefix}${delayMs / 1000}s`, delayMs]))
   return found.flatMap(topic => possible.get(topic) ?? [])
 }
@@ -78,13 +80,15 @@ export const ownTopics = (topics: QueueTopics): readonly string[] => [
 
 export type Configs = Readonly<Record<string, string>>
 
-const waitingRetentionMs = (delayMs: number): number => delayMs + OUTAGE_ALLOWANCE_MS
+/** How long the records of a topic are kept in which they wait so long. */
+export const waitingRetentionMs = (delayMs: number): number => delayMs + OUTAGE_ALLOWANCE_MS
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value))
 
 /** A closed segment is what retention deletes: a quarter of the wait keeps a quiet topic small without many files. */
-const segmentMs = (delayMs: number): number => clamp(Math.round(delayMs / 4), 600_000, DAY_MS)
+export const segmentMs = (delayMs: number): number => clamp(Math.round(delayMs / 4), 600_000, DAY_MS)
 
-const appended = (retentionMs: number, segmentAgeMs: number, maxMessageBytes: number): Configs => ({
+/** Configs of a topic of the engine's own. */
+export const appended = (retentionMs: number, segmentAgeMs: number, maxMessageBytes: number): Configs => ({
   'cleanup.policy': 'delete',
   // Order of arrival is order of leaving only where the broker stamps the time; retention by a producer's clock could delete what still waits.
   'message.timestamp.type': 'LogAppendTime',

@@ -177,14 +177,16 @@ describe('the operator on a real cluster', () => {
       connectionRef,
       steps: [{ name: 'pay', service: 'payment', action: 'Pay', compensation: 'Refund' }],
     }
+    await apply(cluster, resource('SagaDefinition', 'shop', 'saga', saga))
+    expect(await reason('sagadefinition', 'saga', 'NotImplemented', 'Stalled')).toMatchObject({ status: 'True' })
+  }, 60_000)
+
+  test('should deploy the workers of a pipeline', async () => {
     const pipeline = { connectionRef, source: { topic: 'orders', group: 'billing' }, delivery: { topic: {} }, retry: { maxAttempts: 2 } }
-    await apply(cluster, resource('SagaDefinition', 'shop', 'saga', saga), resource('DeadLetterPipeline', 'shop', 'pipeline', pipeline))
-    for (const [kind, name] of [
-      ['sagadefinition', 'saga'],
-      ['deadletterpipeline', 'pipeline'],
-    ] as const) {
-      expect(await reason(kind, name, 'NotImplemented', 'Stalled')).toMatchObject({ status: 'True' })
-    }
+    await apply(cluster, resource('DeadLetterPipeline', 'shop', 'pipeline', pipeline))
+    await reason('deadletterpipeline', 'pipeline', 'WorkersNotReady')
+    await reportReady('dlp-pipeline')
+    await reason('deadletterpipeline', 'pipeline', 'Ready')
   }, 60_000)
 
   test('should tell of a resource that an older schema let through', async () => {

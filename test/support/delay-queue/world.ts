@@ -38,10 +38,10 @@ export const aConfig = (more: Partial<QueueConfig> = {}): QueueConfig => ({
 export const SMALL_BYTES = 64
 
 /**
- * One partition of a queue with all its topics, a clock, and one task that is driven as the kernel drives it. Nothing here knows what a delay
- * queue promises: audits do.
+ * One partition of what waits with all its topics, a clock, and one task that is driven as the kernel drives it. Nothing here knows what a kind
+ * promises: audits do.
  */
-export class World {
+export class EngineWorld {
   now = 1_700_000_000_000
   readonly logs = new Map<string, PartitionLog>()
   readonly commits = new Map<string, Commit>()
@@ -51,10 +51,10 @@ export class World {
   readonly #family: TaskFamily
   #positions = new Map<string, number>()
 
-  constructor(config: QueueConfig) {
-    this.#family = worked.tasks({ kind: 'DelayQueue', name: 'q', config: JSON.parse(JSON.stringify(config)) as unknown }, 'shop')
-    for (const topic of [...this.#family.sources, ...this.#family.states, 'q.dlq', 'due', 'other', 'small'])
-      this.logs.set(topic, new PartitionLog(topic))
+  /** @param outside topics that the family writes to and does not read. */
+  constructor(family: TaskFamily, outside: readonly string[]) {
+    this.#family = family
+    for (const topic of [...family.sources, ...family.states, ...outside]) this.logs.set(topic, new PartitionLog(topic))
     this.task = this.#start()
   }
 
@@ -149,7 +149,7 @@ export class World {
     for (const output of proposal.outputs) {
       const log = this.log(output.topic)
       written.add(log)
-      if (zombie === undefined || output.topic !== 'q.journal') this.#appendOne(log, output)
+      if (zombie === undefined || output.topic !== this.#family.states[0]) this.#appendOne(log, output)
     }
     return written
   }
@@ -165,6 +165,14 @@ export class World {
       for (const record of this.log(topic).read(from === 'earliest' ? 0 : from, Infinity)) task.loadState(record)
     this.#positions = new Map(task.started(this.commits, ends, this.now))
     return task
+  }
+}
+
+/** The world of one partition of a queue. */
+export class World extends EngineWorld {
+  constructor(config: QueueConfig) {
+    const resource = { kind: 'DelayQueue', name: 'q', config: JSON.parse(JSON.stringify(config)) as unknown }
+    super(worked.tasks(resource, 'shop'), ['q.dlq', 'due', 'other', 'small'])
   }
 }
 

@@ -1,0 +1,78 @@
+import type { AlertGroup, AlertRule } from '../../operator/plan.ts'
+import { METRIC } from './metrics.ts'
+import type { DeadLetterPipeline } from './resource.ts'
+
+const runbook = (alert: string): string => `https://github.com/sluice-dev/sluice/blob/main/docs/runbooks/${alert}.md`
+
+const rule = (alert: string, body: Omit<AlertRule, 'alert' | 'runbook'>): AlertRule => ({ alert, ...body, runbook: runbook(alert) })
+
+/** From the workers' own metrics only: no exporter is needed. `partitions`: how many must be owned by a worker. */
+export function alerts(pipeline: DeadLetterPipeline, partitions: number): AlertGroup {
+  const name = `${pipeline.metadata.namespace}/${pipeline.metadata.name}`
+  const idle = pipeline.spec.workers?.replicas === 0
+  const of = (metric: string): string => `${metric}{pipeline="${name}"}`
+  return { rules: [...outcomes(name, of), ...progress(name, of), stopped(name), ...(idle ? [] : [unowned(name, of, partitions)])] }
+}
+
+type Series = (metric: string) => string
+
+const outcomes = (name: string, of: Series): readonly AlertRule[] => [
+  rule('SluicePipelineDeadLetters', {
+    expr: `sum by (disposition) (increase(${of(METRIC.deadLetters)}[10m])) > 0`,
+    for: '1m',
+    severity: 'warning',
+    summary: `Pipeline ${name} writes dead letters`,
+    description: `{{ $value | humanize }} messages of ${name} became dead letters ({{ $labels.disposition }}) within 10 minutes.`,
+  }),
+  rule('SluicePipelineNewErrorClass', {
+    expr:
+      `sum by (class) (increase(${of(METRIC.deadLetters)}[15m])) > 0 ` + `unless sum by (class) (${of(METRIC.deadLetters)} offset 15m) > 0`,
+    for: '1m',
+    severity: 'info',
+    summary: `Pipeline ${name} dead-letters a kind of error it had not met`,
+    description: `{{ $value | humanize }} dead letters of ${name} carry the error class {{ $labels.class }}, which was not among them before.`,
+  }),
+  rule('SluicePipelineRetrySaturation', {
+    expr: `sum(rate(${of(METRIC.redelivered)}[10m])) > 10 * sum(rate(${of(METRIC.deadLetters)}[10m])) and sum(${of(METRIC.pending)}) > 10000`,
+    for: '10m',
+    severity: 'warning',
+    summary: `Retries of pipeline ${name} pile up`,
+    description: `{{ $value | humanize }} redeliveries a second and more than 10,000 records waiting: the application of ${name} fails most of what it is given.`,
+  }),
+]
+
+const progress = (name: string, of: Series): readonly AlertRule[] => [
+  rule('SluicePipelineOverdue', {
+    expr: `max(${of(METRIC.oldestOverdue)}) > 30`,
+    for: '2m',
+    severity: 'critical',
+    summary: `Pipeline ${name} does not redeliver what is due`,
+    description: `The wait of the oldest failed record of ${name} has been over for {{ $value | humanizeDuration }}.`,
+  }),
+  rule('SluicePipelineReadStalled', {
+    expr: `max(${of(METRIC.readLag)}) > 60`,
+    for: '3m',
+    severity: 'critical',
+    summary: `Pipeline ${name} does not read its retry topic`,
+    description: `The retry topic of ${name} is read only up to {{ $value | humanizeDuration }} ago: new failures are not seen.`,
+  }),
+]
+
+/** The kernel's metric: it stops a task rather than lose or double records. */
+const stopped = (name: string): AlertRule =>
+  rule('SluicePipelineTaskStopped', {
+    expr: `max by (partition, reason) (sluice_worker_task_stopped{kind="DeadLetterPipeline",name="${name}"}) > 0`,
+    for: '1m',
+    severity: 'critical',
+    summary: `A partition of pipeline ${name} was stopped to save data`,
+    description: `Partition {{ $labels.partition }} of ${name} was stopped ({{ $labels.reason }}): going on would lose or repeat messages. A human must look.`,
+  })
+
+const unowned = (name: string, of: Series, partitions: number): AlertRule =>
+  rule('SluicePipelinePartitionsUnowned', {
+    expr: `(count(${of(METRIC.readLag)}) or vector(0)) < ${partitions}`,
+    for: '5m',
+    severity: 'critical',
+    summary: `Partitions of pipeline ${name} have no worker`,
+    description: `Only {{ $value }} of ${partitions} partitions of ${name} are served: workers are down, or a task was stopped to save data.`,
+  })

@@ -1,0 +1,50 @@
+import type { TaskMetric } from '../../worker/task.ts'
+
+/** Names of what the workers of a pipeline export; alerts.ts asks for the same ones. Each carries `pipeline` = `<namespace>/<name>`. */
+export const METRIC = {
+  pending: 'sluice_pipeline_waiting_messages',
+  overdue: 'sluice_pipeline_overdue_messages',
+  oldestOverdue: 'sluice_pipeline_oldest_overdue_seconds',
+  readLag: 'sluice_pipeline_read_lag_seconds',
+  lateness: 'sluice_pipeline_lateness_seconds',
+  redelivered: 'sluice_pipeline_redelivered_total',
+  dropped: 'sluice_pipeline_dropped_total',
+  deadLetters: 'sluice_pipeline_dead_letters_total',
+} as const
+
+export type MetricName = (typeof METRIC)[keyof typeof METRIC]
+
+const counter = (name: MetricName, help: string, labels: readonly string[] = []): TaskMetric => ({
+  name,
+  help,
+  type: 'counter',
+  labels: ['pipeline', ...labels],
+})
+const gauge = (name: MetricName, help: string, labels: readonly string[] = []): TaskMetric => ({
+  name,
+  help,
+  type: 'gauge',
+  labels: ['pipeline', 'partition', ...labels],
+})
+
+export const metrics: readonly TaskMetric[] = [
+  gauge(METRIC.pending, 'Failed records that wait for their next delivery: near (in memory), or in the tier of that many seconds.', [
+    'horizon',
+  ]),
+  gauge(METRIC.overdue, 'Records whose wait is over and that are not redelivered yet.'),
+  gauge(METRIC.oldestOverdue, 'How long the wait of the oldest record that is not redelivered has been over; 0 when none is.'),
+  gauge(METRIC.readLag, 'Age of the youngest instant up to which the retry topic is known to be read.'),
+  {
+    name: METRIC.lateness,
+    help: 'From the end of the wait to the commit of the redelivery.',
+    type: 'histogram',
+    labels: ['pipeline'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
+  },
+  counter(METRIC.redelivered, 'Records written to the redelivery topic, by the number of the delivery (10 and above: 10+).', ['attempt']),
+  counter(METRIC.dropped, 'Failures that a rule dropped.'),
+  counter(METRIC.deadLetters, 'Dead letters, by disposition and class of the error (the first 20 classes a task meets; then other).', [
+    'disposition',
+    'class',
+  ]),
+]

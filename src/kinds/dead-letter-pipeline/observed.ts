@@ -1,0 +1,56 @@
+import type { EpochMs } from '../../api/resource.ts'
+import type { Observation } from '../../worker/task.ts'
+import type { Batch } from '../delay-queue/batch.ts'
+import type { Item } from '../delay-queue/source.ts'
+import { readFailure } from './failure.ts'
+import { METRIC } from './metrics.ts'
+import type { MetricName } from './metrics.ts'
+
+/** Classes are chosen by applications: a label must stay bounded. */
+const MOST_CLASSES = 20
+const MOST_CLASS_LENGTH = 120
+const MANY_ATTEMPTS = 10
+
+/** What committed batches did, for metrics. */
+export class PipelineObservations {
+  readonly #pipeline: string
+  readonly #classes = new Set<string>()
+
+  constructor(pipeline: string) {
+    this.#pipeline = pipeline
+  }
+
+  of(batch: Batch, now: EpochMs): readonly Observation[] {
+    const counts = new Map<string, { metric: MetricName; value: number; labels: Readonly<Record<string, string>> }>()
+    const seen: Observation[] = []
+    const count = (metric: MetricName, more: Readonly<Record<string, string>>): void => {
+      const key = `${metric} ${Object.values(more).join(' ')}`
+      const counted = counts.get(key)
+      if (counted === undefined) counts.set(key, { metric, value: 1, labels: { pipeline: this.#pipeline, ...more } })
+      else counted.value++
+    }
+    batch.ended.forEach((item, i) => {
+      const ending = batch.endings[i]
+      if (ending === 'delivered') {
+        seen.push({ metric: METRIC.lateness, value: Math.max(0, now - item.dueMs) / 1000, labels: { pipeline: this.#pipeline } })
+        count(METRIC.redelivered, { attempt: attemptOf(item) })
+      } else if (ending === 'deadLettered') {
+        count(METRIC.deadLetters, { disposition: batch.reasons[i]?.disposition ?? 'poison', class: this.#classOf(item) })
+      } else if (ending === 'ruleDropped') count(METRIC.dropped, {})
+    })
+    return [...seen, ...counts.values()]
+  }
+
+  #classOf(item: Item): string {
+    const name = readFailure(item.record.headers, item.headerCount, '').errorClass.slice(0, MOST_CLASS_LENGTH)
+    if (name === '' || this.#classes.has(name)) return name
+    if (this.#classes.size >= MOST_CLASSES) return 'other'
+    this.#classes.add(name)
+    return name
+  }
+}
+
+function attemptOf(item: Item): string {
+  const next = (readFailure(item.record.headers, item.headerCount, '').made ?? 1) + 1
+  return next >= MANY_ATTEMPTS ? `${MANY_ATTEMPTS}+` : String(next)
+}

@@ -1,0 +1,77 @@
+import { parseDuration } from '../../api/duration.ts'
+import { topicName } from '../../api/topic-name.ts'
+import { HORIZON_MS, ladder } from '../delay-queue/ladder.ts'
+import {
+  DAY_MS,
+  DEFAULT_DEAD_LETTER_RETENTION_MS,
+  GROWN_MAX_MESSAGE_BYTES,
+  appended,
+  existingTiers,
+  segmentMs,
+  tierRole,
+  waitingRetentionMs,
+} from '../delay-queue/topics.ts'
+import type { Configs, WaitingTopic } from '../delay-queue/topics.ts'
+import type { DeadLetterPipeline } from './resource.ts'
+import { longestWaitMs } from './waits.ts'
+
+/** Every topic of a pipeline. All but the dead letter topics have the same number of partitions, and partition p of each belongs to task p. */
+export interface PipelineTopics {
+  /** The application writes what failed. */
+  readonly retry: string
+  /** The application reads what is to be tried again. */
+  readonly redelivery: string
+  readonly tiers: readonly WaitingTopic[]
+  readonly journal: string
+  readonly deadLetter: string
+  /** Dead letter topics that rules name. */
+  readonly ruled: readonly string[]
+}
+
+/** `exists`: names of the cluster, so that a tier that a shorter back-off no longer needs is served until someone deletes its topic. */
+export function pipelineTopics({ spec, metadata }: DeadLetterPipeline, exists: Iterable<string> = []): PipelineTopics {
+  const name = (role: string): string => topicName(metadata, spec.topicPrefix, role)
+  const deadLetter = spec.deadLetter?.topic ?? name('dlq')
+  const tiersMs = new Set([...ladder(longestWaitMs(spec)), ...existingTiers([...exists], name('tier.'))])
+  const ruled = (spec.rules ?? []).flatMap(({ deadLetterTopic }) => deadLetterTopic ?? [])
+  return {
+    retry: name('retry'),
+    redelivery: name('redelivery'),
+    tiers: [...tiersMs].sort((a, b) => a - b).map(delayMs => ({ topic: name(tierRole(delayMs)), delayMs })),
+    journal: name('journal'),
+    deadLetter,
+    ruled: [...new Set(ruled)].filter(topic => topic !== deadLetter),
+  }
+}
+
+export const tierPrefix = ({ spec, metadata }: DeadLetterPipeline): string => topicName(metadata, spec.topicPrefix, 'tier.')
+
+/** Topics whose partition p belongs to task p. */
+export const taskTopics = ({ retry, redelivery, tiers, journal }: PipelineTopics): readonly string[] => [
+  retry,
+  redelivery,
+  ...tiers.map(({ topic }) => topic),
+  journal,
+]
+
+export const allTopics = (topics: PipelineTopics): readonly string[] => [...taskTopics(topics), topics.deadLetter, ...topics.ruled]
+
+/** The configs of every topic of the pipeline, by name. Records grow by their context: the limits leave room for it. */
+export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopics): ReadonlyMap<string, Configs> {
+  const { retention } = spec.deadLetter ?? {}
+  const deadLetter = appended(
+    retention === undefined ? DEFAULT_DEAD_LETTER_RETENTION_MS : parseDuration(retention),
+    DAY_MS,
+    GROWN_MAX_MESSAGE_BYTES,
+  )
+  const waiting = (delayMs: number): Configs => appended(waitingRetentionMs(delayMs), segmentMs(delayMs), GROWN_MAX_MESSAGE_BYTES)
+  const longestMs = Math.max(HORIZON_MS, ...topics.tiers.map(({ delayMs }) => delayMs))
+  return new Map<string, Configs>([
+    [topics.retry, waiting(HORIZON_MS)],
+    [topics.redelivery, waiting(HORIZON_MS)],
+    ...topics.tiers.map(({ topic, delayMs }) => [topic, waiting(delayMs)] as const),
+    // Longer than any source: what it says about a record must outlive the record.
+    [topics.journal, appended(waitingRetentionMs(longestMs) + DAY_MS, DAY_MS / 4, GROWN_MAX_MESSAGE_BYTES)],
+    ...[topics.deadLetter, ...topics.ruled].map(topic => [topic, deadLetter] as const),
+  ])
+}

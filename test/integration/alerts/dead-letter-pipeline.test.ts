@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from '@jest/globals'
+import { alerts } from '../../../src/kinds/dead-letter-pipeline/alerts.ts'
+import { METRIC } from '../../../src/kinds/dead-letter-pipeline/metrics.ts'
+import type { DeadLetterPipeline } from '../../../src/kinds/dead-letter-pipeline/resource.ts'
+import { checkRules, firing } from '../../support/chart.ts'
+import type { RuleGroup } from '../../support/chart.ts'
+
+const pipeline: DeadLetterPipeline = {
+  apiVersion: 'sluice.dev/v1alpha1',
+  kind: 'DeadLetterPipeline',
+  metadata: { name: 'billing', namespace: 'shop' },
+  spec: { connectionRef: { name: 'main' }, source: { topic: 'orders', group: 'billing' }, delivery: { topic: {} } },
+}
+const PARTITIONS = 3
+
+/** As the adapters write them into a PrometheusRule or a rule file. */
+const groups: readonly RuleGroup[] = [
+  {
+    name: 'shop.billing',
+    rules: alerts(pipeline, PARTITIONS).rules.map(({ alert, expr, for: lasting, severity, summary, description, runbook }) => ({
+      alert,
+      expr,
+      for: lasting,
+      labels: { severity },
+      annotations: { summary, description, runbook_url: runbook },
+    })),
+  },
+]
+
+const gauge = (metric: string, partition: number, values: string) => ({
+  [`${metric}{pipeline="shop/billing",partition="${partition}"}`]: values,
+})
+const owned = (partitions: number) =>
+  Object.assign({}, ...Array.from({ length: partitions }, (_, i) => gauge(METRIC.readLag, i, '0x60'))) as Record<string, string>
+const deadLetters = (values: string, errorClass = 'TimeoutError') => ({
+  [`${METRIC.deadLetters}{pipeline="shop/billing",disposition="exhausted",class="${errorClass}"}`]: values,
+})
+const stopped = (kind: string) => ({
+  [`sluice_worker_task_stopped{kind="${kind}",name="shop/billing",partition="1",reason="OffsetOutOfRange"}`]: '1x60',
+})
+const retries = (waiting: number) => ({
+  [`${METRIC.redelivered}{pipeline="shop/billing",attempt="2"}`]: '0+600x60',
+  ...deadLetters('0x60'),
+  [`${METRIC.pending}{pipeline="shop/billing",partition="0",horizon="near"}`]: `${waiting}x60`,
+})
+
+const examples = [
+  { alert: 'SluicePipelineDeadLetters', bad: deadLetters('0+1x60'), good: deadLetters('7x60') },
+  {
+    alert: 'SluicePipelineNewErrorClass',
+    bad: { ...deadLetters('0+1x60'), ...deadLetters('0x38 1 2 3 4 5 6 7 8 9 10 11 12', 'SchemaError') },
+    good: deadLetters('0+1x60'),
+  },
+  { alert: 'SluicePipelineRetrySaturation', bad: retries(10_001), good: retries(10_000) },
+  { alert: 'SluicePipelineOverdue', bad: gauge(METRIC.oldestOverdue, 1, '31x60'), good: gauge(METRIC.oldestOverdue, 1, '30x60') },
+  { alert: 'SluicePipelineReadStalled', bad: gauge(METRIC.readLag, 0, '61x60'), good: gauge(METRIC.readLag, 0, '60x60') },
+  { alert: 'SluicePipelineTaskStopped', bad: stopped('DeadLetterPipeline'), good: stopped('DelayQueue') },
+  { alert: 'SluicePipelinePartitionsUnowned', bad: owned(PARTITIONS - 1), good: owned(PARTITIONS) },
+]
+
+describe('the alerts of a dead letter pipeline', () => {
+  test('should pass promtool', async () => {
+    expect(await checkRules(groups)).toContain('SUCCESS')
+  })
+
+  test('should each have an example and a runbook', () => {
+    const rules = groups.flatMap(group => group.rules)
+    expect(examples.map(example => example.alert).toSorted()).toEqual(rules.map(rule => rule.alert).toSorted())
+    for (const { alert, annotations } of rules) {
+      expect(annotations.runbook_url).toMatch(new RegExp(`/docs/runbooks/${alert}\\.md$`))
+      expect([alert, existsSync(join(import.meta.dirname, `../../../docs/runbooks/${alert}.md`))]).toEqual([alert, true])
+    }
+  })
+
+  test.each(examples)('should fire $alert when it must, with a readable text', async ({ alert, bad: series }) => {
+    const text = await firing(groups, { alert, series, at: '25m' })
+    expect(text).toContain('shop/billing')
+    expect(text).not.toMatch(/<no value>|<error/)
+  })
+
+  test.each(examples)('should keep $alert quiet when it may', async ({ alert, good: series }) => {
+    expect(await firing(groups, { alert, series, at: '25m' })).toBeUndefined()
+  })
+
+  test('should tell when no worker reports at all', async () => {
+    expect(await firing(groups, { alert: 'SluicePipelinePartitionsUnowned', series: {}, at: '25m' })).toContain('shop/billing')
+  })
+})
