@@ -14,8 +14,8 @@ import type { Change, Plan, Problem } from './plan.ts'
 import type { StatusPatch } from './ports.ts'
 import { StatusReport } from './status.ts'
 
-/** A listing this old is fresh enough for a spec that has just changed. */
-const FRESH_MS = 2_000
+/** A listing this old is fresh enough for the first look at a spec: thousands may change at once. */
+export const LISTING_FRESH_MS = 2_000
 /** A listing may be missed by one resync: the cycle after it makes a new one. */
 const LISTING_AGE_RATIO = 0.5
 const VANISHING_RETRY_MS = 2_000
@@ -56,14 +56,20 @@ export interface Converged {
 
 /** Brings the cluster, the workers and the alerts in line with one resource, as far as that goes now. */
 export async function converge(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Converged> {
-  const seenBefore = resource.status?.observedGeneration === resource.metadata.generation
-  const first = await look(engine, kind, resource, seenBefore ? engine.options.resyncIntervalMs * LISTING_AGE_RATIO : FRESH_MS)
+  const first = await look(engine, kind, resource, listingAgeMs(engine, resource))
   const report = new StatusReport(resource, engine.parts.clock.now())
   if ('severity' in first) return { patch: report.notReady(first.reason, first.message), result: {} }
   if (first.plan.observeOnly === true) return observed(report, first)
   const written = await writeTopics(engine, kind, resource, first)
   if ('severity' in written) return { patch: report.notReady(written.reason, written.message), result: { retry: true } }
   return finish(engine, kind, resource, report, written)
+}
+
+/** How old a listing may be; after the first look none from before the change will do. */
+function listingAgeMs({ memory, options, parts }: Engine, resource: Resource): number {
+  const { changedAtMs = Number.NEGATIVE_INFINITY } = memory.of(resource)
+  const sinceChangeMs = parts.clock.monotonicMs() - changedAtMs
+  return Math.min(options.resyncIntervalMs * LISTING_AGE_RATIO, Math.max(LISTING_FRESH_MS, sinceChangeMs))
 }
 
 function observed(report: StatusReport, { plan, changes, problems }: Look): Converged {

@@ -21,6 +21,8 @@ export interface Remembered {
   shown: string | undefined
   /** What was asked for when it was looked at last. */
   asked: string | undefined
+  /** When this process first looked at the current spec; undefined: it was known before. Monotonic. */
+  changedAtMs: number | undefined
 }
 
 /** Remembers by uid: a resource that was deleted and made again under the same name starts anew. */
@@ -47,6 +49,7 @@ export class Memory {
       alerted: false,
       shown: undefined,
       asked: undefined,
+      changedAtMs: undefined,
     }
     this.#byKey.set(key, { uid: resource.metadata.uid, remembered })
     return remembered

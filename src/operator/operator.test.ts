@@ -202,10 +202,19 @@ describe('a resource', () => {
     expect(store.get(connectionRef())?.status).toMatchObject({ clusterId: 'fake-cluster' })
   })
 
+  test('should see soon a topic that was made after the last listing and before the resource', async () => {
+    const { kafka, store } = await started({ topics: [CREATE] })
+    await harness.pass(1_500)
+    const late = kafka.addTopic('late')
+    store.put(aBoard({ topics: [{ name: 'late', configs: { 'retention.ms': '1000' } }] }, 'two'))
+    await harness.pass(2_000)
+    expect(late.configs.get('retention.ms')).toBe('1000')
+  })
+
   test('should be looked at again when its plan asks for it, with the status that the plan left', async () => {
     const also: BoardSpec['also'] = (_, board) => {
       const steps = ((board.status as { steps?: number } | undefined)?.steps ?? 0) + (harness.clock.monotonicMs() >= 7_000 ? 1 : 0)
-      return { status: { steps }, ...(steps === 0 && { requeueAfterMs: 7_000 }) }
+      return { status: { steps }, ...(steps === 0 && { requeueAfterMs: 7_000 - harness.clock.monotonicMs() }) }
     }
     const { store } = await started({ also })
     await harness.pass(7_000)

@@ -3,7 +3,7 @@ import { KafkaError } from '../kafka/errors.ts'
 import { announceStatus } from './announce.ts'
 import type { ConnectionSpec } from './connection-settings.ts'
 import { objectName } from './contracts.ts'
-import { converge } from './converge.ts'
+import { converge, LISTING_FRESH_MS } from './converge.ts'
 import type { Engine, Result } from './engine.ts'
 import { finalize, keepFinalizer } from './finalize.ts'
 import type { ReconciledKind } from './kind.ts'
@@ -47,12 +47,20 @@ async function reconcileStored(engine: Engine, kind: ReconciledKind, resource: R
     const message = violations.map(violation => `${violation.field}: ${violation.message}`).join('; ')
     return save(engine, resource, report().stalled('InvalidSpec', message), {})
   }
+  const isNews = resource.status?.observedGeneration !== resource.metadata.generation
+  if (isNews) engine.memory.of(resource).changedAtMs = engine.parts.clock.monotonicMs()
   const seen = resource.status?.conditions === undefined ? await greet(engine, resource) : resource
   await keepFinalizer(engine, kind, seen)
   if (isConnection) return reconcileConnection(engine, kind, seen)
   const { patch, result } = await converge(engine, kind, seen)
-  return save(engine, seen, patch, result)
+  return save(engine, seen, patch, isNews ? soon(result) : result)
 }
+
+/** The listing may be from before the change: topics that were made for the resource show in the next one. */
+const soon = ({ requeueAfterMs = LISTING_FRESH_MS, ...result }: Result): Result => ({
+  ...result,
+  requeueAfterMs: Math.min(requeueAfterMs, LISTING_FRESH_MS),
+})
 
 /** Conditions on first sight; what follows builds on them. */
 async function greet(engine: Engine, resource: Resource): Promise<Resource> {

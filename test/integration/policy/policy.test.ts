@@ -100,9 +100,12 @@ describe('a policy on real Kafka', () => {
     await create(topic)
     await policy(topic, { selector: { names: [topic] }, retention: { time: '2h' } })
     await settled(topic, ready)
-    await setByHand(topic, 'retention.ms', '5000')
-    await eventually('the drift to be reverted', async () => (await configsOf(topic))['retention.ms'] === '7200000', 60_000)
-  }, 90_000)
+    // A new policy is looked at twice: the second change is left to the looks of a policy at rest.
+    for (const value of ['5000', '6000']) {
+      await setByHand(topic, 'retention.ms', value)
+      await eventually(`${value} to be reverted`, async () => (await configsOf(topic))['retention.ms'] === '7200000', 60_000)
+    }
+  }, 150_000)
 
   test('should report and write nothing in mode Observe', async () => {
     const topic = `${kafka.uniquePrefix()}-seen`
