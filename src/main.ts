@@ -45,6 +45,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./commands/offsets.ts')).offsetsCommand(),
   },
   {
+    name: 'delay',
+    summary: 'look into a DelayQueue: what waits, what is overdue; cancel',
+    load: async () => (await import('./commands/delay.ts')).delayCommand(),
+  },
+  {
     name: 'sizes',
     summary: 'bytes on disk per topic and partition',
     load: async () => (await import('./commands/sizes.ts')).sizesCommand(),

@@ -20,6 +20,8 @@ export interface WorkerProcess {
   ready(): Promise<boolean>
   /** Partitions whose tasks run here. */
   running(): Promise<readonly number[]>
+  /** Of its HTTP server; known once it is ready. */
+  url(): string
   /** Text of /metrics. */
   metrics(): Promise<string>
   /** SIGKILL, without a word. */
@@ -105,15 +107,7 @@ export class QueueOnKafka {
   }
 
   start(): WorkerProcess {
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', MAIN, 'worker', '--contract', join(this.#dir, 'contract.json'), '--listen', '127.0.0.1:0'],
-      {
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        env: { ...process.env, NODE_OPTIONS: process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', UV_THREADPOOL_SIZE: '16' },
-      },
-    )
-    const worker = new Child(child)
+    const worker = startWorkerProcess(join(this.#dir, 'contract.json'))
     this.#workers.add(worker)
     return worker
   }
@@ -152,6 +146,19 @@ const known = (admin: Admin, topics: string[]): Promise<unknown> =>
     return found.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
   })
 
+/** A worker on a contract that somebody wrote. */
+export function startWorkerProcess(contractFile: string): WorkerProcess {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', MAIN, 'worker', '--contract', contractFile, '--listen', '127.0.0.1:0'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, NODE_OPTIONS: process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', UV_THREADPOOL_SIZE: '16' },
+    },
+  )
+  return new Child(child)
+}
+
 /** A worker that is stopped accepts connections and never answers. */
 const ANSWER_WITHIN_MS = 3_000
 
@@ -187,13 +194,17 @@ class Child implements WorkerProcess {
     return (await this.#get('/metrics')).text()
   }
 
+  url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
   async #tasks(): Promise<readonly { readonly partition: number; readonly state: string }[]> {
     const contract = (await (await this.#get('/contract')).json()) as { tasks: readonly { partition: number; state: string }[] }
     return contract.tasks
   }
 
   #get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
+    return fetch(`${this.url()}${path}`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })
   }
 
   async kill(): Promise<void> {
