@@ -6,7 +6,7 @@ import { podAccount } from './pod-account.ts'
 
 /**
  * HTTP to the API server. What a kubeconfig may hold is client-node's; the transport is ours, because its `Watch` drops events that do not
- * parse and its agents open a connection for each request. In a pod client-node is not even loaded: its generated models cost 60 MB.
+ * parse and its agents open a connection for each request. In a pod client-node is not even loaded: its generated models cost 36 MiB.
  */
 export interface KubernetesClient {
   /** Answers the parsed body. @throws KubernetesError */
