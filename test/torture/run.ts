@@ -27,6 +27,9 @@ const torture = await Torture.start({
   farForMs: Math.max(30_000, Number(minutes) * 60_000 - farMs),
   dir,
 })
+const telling = setInterval(() => {
+  console.error(torture.progressText())
+}, 60_000)
 process.once('SIGINT', () => void torture.close().then(() => process.exit(130)))
 try {
   await chaos(torture.faults, new Random(seed + 1), Date.now() + Number(minutes) * 60_000).catch((error: unknown) => {
@@ -38,5 +41,6 @@ try {
   console.log(`\n${join(dir, 'report.json')}${report.passed ? '' : ', with the logs of workers and brokers beside it'}`)
   process.exitCode = report.passed ? 0 : 1
 } finally {
+  clearInterval(telling)
   await torture.close()
 }

@@ -133,12 +133,18 @@ export class Fleet {
   async #stop(member: Member): Promise<void> {
     member.leaving = true
     this.#thaw(member)
-    const hanging = setTimeout(() => void member.process.kill(), STOP_WITHIN_MS)
+    let hangs = false
+    const hanging = setTimeout(() => {
+      hangs = true
+      void member.process.kill()
+    }, STOP_WITHIN_MS)
     const status = await member.process.stop()
     clearTimeout(hanging)
-    if (status !== 0) {
-      this.badStops.push(`${member.name} was stopped and exited with ${status}`)
-      this.#tell(`${member.name} was stopped and exited with ${status}`)
+    // Without a status it died of the signal itself, having hardly begun; that is no less an end.
+    if (hangs || (status ?? 0) !== 0) {
+      const what = hangs ? `did not stop within ${STOP_WITHIN_MS} ms` : `was stopped and exited with ${status}`
+      this.badStops.push(`${member.name} ${what}`)
+      this.#tell(`${member.name} ${what}`)
     }
     this.#remove(member)
   }

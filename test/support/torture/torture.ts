@@ -14,14 +14,13 @@ import { Fleet } from './fleet.ts'
 import { judge } from './judge.ts'
 import { Load } from './load.ts'
 import type { LogEntry } from './log-entry.ts'
-import { KafkaJsSender, KcatSender } from './producers.ts'
+import { KafkaJsSender, KcatSender, PARTITIONS } from './producers.ts'
 import type { QueueFacts } from './promises.ts'
 import { reportOf } from './report.ts'
 import type { Report } from './report.ts'
 import { Witness } from './witness.ts'
 
 const TOOL = join(import.meta.dirname, '../../../scripts/tool')
-const PARTITIONS = 6
 const NAMESPACE = 'torture'
 const FIXED = '5s'
 const FIXED_MS = 5_000
@@ -114,6 +113,12 @@ export class Torture {
   /** Records that were seen at their end. */
   get ended(): number {
     return this.#witness.of(this.#outcomes).length
+  }
+
+  /** For whoever waits. */
+  progressText(): string {
+    const minutes = Math.round((Date.now() - this.#beganMs) / 60_000)
+    return `after ${minutes} min: ${this.ended} records at their end, ${this.faults.events.filter(({ fault }) => fault !== 'note').length} faults`
   }
 
   /** Resolves when `count` more records have ended than now. */
