@@ -90,15 +90,19 @@ interface Bucket {
 
 /** A journal record and its commit marker: a transaction that commits takes two offsets, one that aborts only ever more. */
 const OFFSETS_PER_TRANSACTION = 2
+/** A commit is answered before its marker is written, and the next transaction is another producer's: its record may come before that marker. */
+const MARKERS_TO_COME = 1
 
 /**
  * Knows from where the journal must be read at the next restore: the first record that still names an offset at or above a watermark. The
  * position is a lower bound, kept without asking the broker: the task is the only writer of its journal partition, so after n transactions the
- * end is at least `end at restore + 2n`. One bucket a second, so that it costs nothing.
+ * next record stands at `end at restore + 2n - 1` or above. One bucket a second, so that it costs nothing.
  */
 export class JournalPosition {
   readonly #buckets: Bucket[] = []
-  #end = 0
+  /** No later record stands below. */
+  #next = 0
+  #first = true
 
   /** At restore: a record read at its true offset. */
   loaded(offset: number, timestampMs: number, entries: readonly SourceEntry[]): void {
@@ -107,19 +111,20 @@ export class JournalPosition {
 
   /** At restore, after the last: the end that was captured once nobody else could write. */
   restored(end: number): void {
-    this.#end = Math.max(this.#end, end)
+    this.#next = Math.max(this.#next, end)
   }
 
   /** Our transaction with these entries and these watermarks was committed. */
   committed(nowMs: number, entries: readonly SourceEntry[], watermarkOf: (role: string) => number): void {
-    this.#note(this.#end, nowMs, entries)
-    this.#end += OFFSETS_PER_TRANSACTION
+    this.#note(this.#next, nowMs, entries)
+    this.#next += this.#first ? OFFSETS_PER_TRANSACTION - MARKERS_TO_COME : OFFSETS_PER_TRANSACTION
+    this.#first = false
     while (this.#buckets[0] !== undefined && !needed(this.#buckets[0], watermarkOf)) this.#buckets.shift()
   }
 
-  /** Where to read from once these watermarks are committed. The record that goes with them is at the end or above. */
+  /** Where to read from once these watermarks are committed. The record that goes with them is there or above. */
   from(watermarkOf: (role: string) => number): number {
-    return this.#buckets.find(bucket => needed(bucket, watermarkOf))?.from ?? this.#end
+    return this.#buckets.find(bucket => needed(bucket, watermarkOf))?.from ?? this.#next
   }
 
   #note(offset: number, atMs: number, entries: readonly SourceEntry[]): void {

@@ -4,9 +4,11 @@ import type { LogRecord } from '../../worker/task.ts'
 import { Heap } from './heap.ts'
 import { Ids } from './ids.ts'
 import { parseInstant } from './instant.ts'
-import { decodeJournal, encodeJournal } from './journal.ts'
+import { JournalPosition, decodeJournal, encodeJournal } from './journal.ts'
 import { Pace } from './pace.ts'
 import { Position } from './position.ts'
+import type { Item } from './source.ts'
+import { Line } from './waiting.ts'
 
 const aRecord = (value: Buffer | null): LogRecord => ({
   topic: 'q.journal',
@@ -81,7 +83,29 @@ describe('position', () => {
   })
 })
 
+describe('line', () => {
+  test('should not come to what is done behind an item that is not', () => {
+    const line = new Line()
+    const [first, second, third] = [false, true, false].map(gone => ({ gone }) as unknown as Item)
+    for (const item of [first!, second!, third!]) line.push(item)
+    expect([...line]).toEqual([first, third])
+  })
+})
+
 describe('journal', () => {
+  test('should begin a restore no later than a record that came before the marker of the transaction before it', () => {
+    const journal = new JournalPosition()
+    const done = (offset: number) => [{ role: 'in', watermark: 0, done: [offset] }]
+    journal.restored(10)
+    journal.committed(0, [], () => 0)
+    // Our records: 10 and 11. The marker of the first is at 12, since the second is by the other producer.
+    journal.committed(5_000, done(7), () => 0)
+    expect(journal.from(() => 0)).toBeLessThanOrEqual(11)
+    journal.committed(9_000, done(8), () => 8)
+    expect(journal.from(() => 8)).toBeLessThanOrEqual(13)
+    expect(journal.from(() => 8)).toBeGreaterThan(11)
+  })
+
   test('should read back what it wrote', () => {
     const entry = fc.record({
       role: fc.constantFrom('in', 'tier 8000', 'fixed 300000'),

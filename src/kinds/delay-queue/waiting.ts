@@ -15,11 +15,11 @@ export class Line {
     this.#items.push(item)
   }
 
-  /** From the head on; an item that is taken stays until `trim`. */
+  /** From the head on; an item that is taken stays until `trim`, and what is done may stand behind one that is not. */
   *[Symbol.iterator](): Generator<Item> {
     for (let i = this.#head; i < this.#items.length; i++) {
       const item = this.#items[i]
-      if (item !== undefined) yield item
+      if (item?.gone === false) yield item
     }
   }
 
