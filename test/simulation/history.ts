@@ -1,3 +1,4 @@
+import { decodeJournal } from '../../src/kinds/delay-queue/journal.ts'
 import type { LogRecord } from '../../src/kafka/log.ts'
 import { textHeader } from '../support/delay-queue/world.ts'
 import type { Cluster } from '../support/model/cluster.ts'
@@ -13,12 +14,20 @@ interface Happened {
 export function historyOf(cluster: Cluster, about: Sent | undefined): readonly Happened[] {
   return cluster.logs.flatMap(log =>
     log.entries().flatMap(({ record, state }): Happened[] => {
-      if (record === undefined || !concerns(record, about)) return []
+      if (record === undefined) return []
+      if (record.topic === 'q.journal' && record.partition === about?.partition)
+        return [{ atMs: record.timestampMs, where: `${log.topic}/${log.partition}`, what: `@${record.offset} ${state} ${told(record)}` }]
+      if (!concerns(record, about)) return []
       const headers = record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(' ')
       return [{ atMs: record.timestampMs, where: `${log.topic}/${log.partition}`, what: `@${record.offset} ${state} ${headers}` }]
     }),
   )
 }
+
+const told = (record: LogRecord): string =>
+  decodeJournal(record)
+    .map(({ role, watermark, done }) => `${role} to ${watermark}, done ${done.join(' ')}`)
+    .join('; ')
 
 function concerns(record: LogRecord, about: Sent | undefined): boolean {
   if (about === undefined) return false

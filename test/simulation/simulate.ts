@@ -85,7 +85,14 @@ class World {
     this.#weather = weather
     const config = configOf(weather.partitions, weather.config)
     this.#config = config
-    const cluster = new Cluster({ time, network, now: () => Math.floor(EPOCH_MS + time.nowMs()) })
+    const cluster = new Cluster({
+      time,
+      network,
+      now: () => Math.floor(EPOCH_MS + time.nowMs()),
+      note: (where, what) => {
+        trace.note(where, what)
+      },
+    })
     this.#cluster = cluster
     const { input, fixed, tiers, journal, ids, deadLetter } = config.topics
     this.#sources = [input, ...[...fixed, ...tiers].map(({ topic }) => topic)]
@@ -189,9 +196,10 @@ class World {
   /** Every record was read, and its end committed. */
   get #atRest(): boolean {
     const group = this.#cluster.group(GROUP)
+    if (this.#cluster.logs.some(log => log.lastStable !== log.high)) return false
     return this.#sources
       .flatMap(topic => this.#cluster.partitionsOf(topic) ?? [])
-      .every(log => log.lastStable === log.high && log.next(Math.max(log.low, group.offset(log)?.offset ?? 0)) === undefined)
+      .every(log => log.next(Math.max(log.low, group.offset(log)?.offset ?? 0)) === undefined)
   }
 
   #stuck(): never {

@@ -124,7 +124,9 @@ export class Users {
     const told = headers({
       name,
       ...(topic === 'q.in' &&
-        (absolute ? { 'sluice-deliver-at': unreadable ? 'soon' : String(nowMs + delayMs) } : { 'sluice-delay': unreadable ? 'soon' : String(delayMs) })),
+        (absolute
+          ? { 'sluice-deliver-at': unreadable ? 'soon' : String(nowMs + delayMs) }
+          : { 'sluice-delay': unreadable ? 'soon' : String(delayMs) })),
       ...(id !== undefined && { 'sluice-id': id }),
       ...(version > 0 && { 'sluice-version': String(version) }),
       ...(target !== 'due' && { 'sluice-target-topic': target }),

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly network?: Network
   /** Wall clock of the brokers, epoch ms. */
   readonly now?: () => number
+  /** Told of what no log shows: offsets that were committed, generations, fencing. */
+  readonly note?: (where: string, what: string) => void
 }
 
 /** Partitions, transactions, generations, fencing: the part of Kafka that exactly-once rests on, in memory. */
@@ -23,17 +25,19 @@ export class Cluster {
   readonly time: Time
   readonly network: Network
   readonly now: () => number
+  readonly note: (where: string, what: string) => void
   readonly coordinator: Coordinator
   readonly #topics = new Map<string, readonly PartitionLog[]>()
   readonly #groups = new Map<string, Group>()
   /** The coordinator of the groups is away until then (monotonic); that of the transactions has its own. */
   groupsAwayUntilMs = -Infinity
 
-  constructor({ time = realTime, network = perfectNetwork, now = () => Date.now() }: ClusterOptions = {}) {
+  constructor({ time = realTime, network = perfectNetwork, now = () => Date.now(), note = () => undefined }: ClusterOptions = {}) {
     this.time = time
+    this.note = note
     this.network = network
     this.now = now
-    this.coordinator = new Coordinator(time, network)
+    this.coordinator = new Coordinator(time, network, note)
   }
 
   createTopic(topic: string, partitions: number): void {

@@ -31,7 +31,7 @@ interface Member {
   owned: readonly TopicPartition[]
   asked: Joining
   /** Waits for the rebalance to complete. */
-  joining: ((joined: Joined) => void) | undefined
+  joining: ((joined: Joined | undefined) => void) | undefined
   heardAtMs: number
 }
 
@@ -68,8 +68,8 @@ export class Group {
     return [...this.#members.keys()]
   }
 
-  /** JoinGroup and SyncGroup in one; `answer` is called when all members have joined. Returns the id of the member. A repeated request changes nothing. */
-  join(asked: Joining, answer: (joined: Joined) => void): string {
+  /** JoinGroup and SyncGroup in one; `answer` is called when all members have joined, or with nothing when it was expelled meanwhile. Returns the id of the member. A repeated request changes nothing. */
+  join(asked: Joining, answer: (joined: Joined | undefined) => void): string {
     const { topics, sessionTimeoutMs, owned } = asked
     const known = this.#members.get(asked.memberId)
     if (known?.asked === asked) return known.id
@@ -100,7 +100,11 @@ export class Group {
   }
 
   leave(memberId: string): void {
-    if (this.#members.delete(memberId)) this.#rebalance()
+    const member = this.#members.get(memberId)
+    if (member === undefined) return
+    this.#members.delete(memberId)
+    member.joining?.(undefined)
+    this.#rebalance()
   }
 
   /** The session timed out: the partitions move on, and the member does not know. */
@@ -125,7 +129,9 @@ export class Group {
     this.#pending.delete(transaction)
     if (outcome === 'aborted') return
     for (const [name, offset] of pending ?? []) {
-      if (offset.place > (this.#offsets.get(name)?.place ?? -1)) this.#offsets.set(name, offset)
+      if (offset.place <= (this.#offsets.get(name)?.place ?? -1)) continue
+      this.#offsets.set(name, offset)
+      this.#cluster.note(name, `committed at ${offset.commit.offset} ${offset.commit.metadata}`)
     }
   }
 
@@ -174,6 +180,7 @@ export class Group {
     if (!this.#rebalancing || members.some(({ joining }) => joining === undefined)) return
     this.#rebalancing = false
     this.#generation += 1
+    this.#cluster.note('group', `generation ${this.#generation} of ${members.map(({ id }) => id).join(', ')}`)
     const topics = [...new Set(members.flatMap(member => member.topics))]
     const partitions = topics.flatMap(topic => (this.#cluster.partitionsOf(topic) ?? []).map((_, partition) => ({ topic, partition })))
     const shares = share(members, partitions)

@@ -142,9 +142,13 @@ export class ModelMember implements GroupConsumer {
     const { sessionTimeoutMs } = this.#options
     const asked = { memberId: this.#memberId, topics: this.#topics, sessionTimeoutMs, owned: this.#owned }
     // Long: answered when all others have joined.
-    const answer = (joined: Joined): void => {
+    const answer = (joined: Joined | undefined): void => {
       host.background(cluster.network.delayMs(), () => {
-        this.#joined(joined)
+        if (joined !== undefined) this.#joined(joined)
+        else {
+          this.#busy = false
+          this.#lose()
+        }
       })
     }
     this.#remote.request(
@@ -181,7 +185,7 @@ export class ModelMember implements GroupConsumer {
   }
 
   /** Expelled, or of an older generation: everything is lost, and it begins anew. */
-  #lose(error: KafkaError): void {
+  #lose(error?: KafkaError): void {
     if (this.#busy) return
     this.#busy = true
     if (error instanceof IllegalGeneration) this.#generation = -1

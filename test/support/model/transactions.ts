@@ -34,12 +34,14 @@ const fenced = (id: string): KafkaError => new KafkaError('Fenced', `a newer pro
 export class Coordinator {
   readonly #time: Time
   readonly #network: Network
+  readonly #note: (where: string, what: string) => void
   readonly #states = new Map<string, State>()
   awayUntilMs = -Infinity
 
-  constructor(time: Time, network: Network) {
+  constructor(time: Time, network: Network, note: (where: string, what: string) => void) {
     this.#time = time
     this.#network = network
+    this.#note = note
   }
 
   /** InitProducerId: ends what the last producer left open, then hands out the next epoch. */
@@ -54,6 +56,7 @@ export class Coordinator {
     if (state.transaction !== undefined) throw new Unavailable('CONCURRENT_TRANSACTIONS')
     state.timeoutMs = timeoutMs
     state.epoch += 1
+    this.#note(id, `epoch ${state.epoch}`)
     return state.epoch
   }
 
@@ -107,6 +110,7 @@ export class Coordinator {
 
   #prepare(state: State, transaction: Transaction, outcome: Outcome): void {
     transaction.outcome = outcome
+    this.#note(state.id, `${outcome} under epoch ${state.epoch}`)
     const written = (): void => {
       transaction.unwritten -= 1
       if (transaction.unwritten > 0) return
