@@ -1,5 +1,6 @@
 // One DelayQueue worker beside the scheduler that a team would write itself with Kafka Streams: same broker, same load, same reader, in turn.
 //   node bench/delay-peer.ts [PHASE...]      1000 10000 (messages/s), burst, pending, kill; default: all of them, about 10 minutes
+// Whoever tunes the peer better: BENCH_PEER_SETTINGS='poll.ms=1 num.stream.threads=2' BENCH_PEER_JVM='-Xmx1g -Dscheduler.tick.ms=5'.
 // A table to stderr, JSON to stdout and bench/results/delay-peer.json. Status 1 when a message was lost, doubled, early or, in a burst, misordered.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
@@ -28,7 +29,7 @@ const PEER_DYNAMIC = { name: 'kafka-streams, dynamic member', make: kafkaStreams
 type Measure = (contender: Contender) => Promise<Result['figures']>
 
 /** The broker gets warm before the first figure: a short load through both, not reported. */
-const WARM_UP: Measure = contender => steady(kafka.bootstrap, contender, 1_000, { seconds: 1, warmUpSeconds: WARM_UP_SECONDS })
+const WARM_UP: Measure = contender => steady(kafka.bootstrap, contender, 2_000, { seconds: 1, warmUpSeconds: 4 })
 
 function measureOf(phase: string): Measure {
   const { bootstrap } = kafka

@@ -22,7 +22,11 @@ const value = Buffer.alloc(valueBytes, 'x')
 for (let number = 0; number < total; number++) {
   value.writeUInt32BE(number)
   const headers = [{ 'sluice-deliver-at': String(Math.round(firstDueMs + random() * (lastDueMs - firstDueMs))) }]
-  while (!queued(number % partitions, headers)) await pause(2)
+  while (!queued(number % partitions, headers)) {
+    // What was delivered stays in the queue until its report is fetched.
+    producer.poll()
+    await pause(1)
+  }
 }
 await finished(producer)
 

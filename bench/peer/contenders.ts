@@ -28,6 +28,8 @@ export type Make = (bootstrap: string, name: string) => Promise<Contender>
 
 const client = (bootstrap: string): kafkajs.Kafka => new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING })
 
+const words = (text = ''): readonly string[] => text.split(' ').filter(word => word !== '')
+
 /** One worker of a DelayQueue, with the memory budget that the operator gives by default. */
 export const sluice: Make = async (bootstrap, name) => {
   const namespace = `${name}-sluice`
@@ -64,18 +66,18 @@ export const kafkaStreams =
     const scheduler = await StreamsScheduler.create({
       ...{ bootstrap, application, input, target },
       ...(membership === 'static' && { staticMember: 'scheduler' }),
+      settings: words(process.env.BENCH_PEER_SETTINGS),
+      jvm: words(process.env.BENCH_PEER_JVM),
     })
-    let process: SchedulerProcess | undefined
+    let running: SchedulerProcess | undefined
     return {
       input,
       target,
       group: application,
-      start: () => (process = scheduler.start()),
-      ready: async () => {
-        await eventually(`${application} to run`, () => process?.running(), START_MS)
-      },
-      pid: () => process?.pid ?? NaN,
-      kill: async () => process?.kill(),
+      start: () => (running = scheduler.start()),
+      ready: async () => running?.running(),
+      pid: () => running?.pid ?? NaN,
+      kill: async () => running?.kill(),
       close: () => scheduler.close(),
     }
   }

@@ -138,7 +138,7 @@ export interface Kill {
 /** SIGKILL amid a steady load, and a restart at once, as a supervisor does it. */
 export async function kill(bootstrap: string, contender: Contender, perSecond: number): Promise<Kill> {
   return whileReading(bootstrap, contender, async arrivals => {
-    const seconds = 30
+    const seconds = 22
     arrivals.begin(perSecond * seconds)
     const load = runLoad('delayed-messages', [bootstrap, contender.input, PARTITIONS, perSecond, seconds, ...DELAYS_MS])
     await arrivals.read(12_000)

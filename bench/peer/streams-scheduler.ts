@@ -3,13 +3,14 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const TOOL = fileURLToPath(new URL('../../scripts/tool', import.meta.url))
 const LOGGING = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
-/** G1 keeps the pauses of a heap of this size below the tick; half of it was as quick, but for the burst. */
-const JVM = ['-Xms256m', '-Xmx512m', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=10']
+const JVM = ['-Xms256m', '-Xmx512m', '-XX:MaxGCPauseMillis=10']
+const START_MS = 180_000
 
 export interface SchedulerOptions {
   readonly bootstrap: string
@@ -18,8 +19,9 @@ export interface SchedulerOptions {
   readonly target: string
   /** `group.instance.id`: a member that comes back under the same name gets its partitions at once. */
   readonly staticMember?: string
-  /** Settings of Kafka Streams that win over the tuned ones. */
-  readonly settings?: Readonly<Record<string, string>>
+  /** Added to the command line, where they win: other settings of Kafka Streams, other options of the JVM. */
+  readonly settings?: readonly string[]
+  readonly jvm?: readonly string[]
 }
 
 /** The scheduler of `streams-scheduler/`, with a state folder that outlives its process as a disk of its own would. */
@@ -41,16 +43,15 @@ export class StreamsScheduler {
   }
 
   start(): SchedulerProcess {
-    const { bootstrap, application, input, target, staticMember, settings } = this.#options
-    const all = { ...settings, ...(staticMember !== undefined && { 'group.instance.id': staticMember }) }
+    const { bootstrap, application, input, target, staticMember, settings = [], jvm = [] } = this.#options
     const child = spawn(
       'java',
       [
-        ...JVM,
-        ...LOGGING,
+        ...[...JVM, ...jvm, ...LOGGING],
         ...['-cp', `${join(this.#home, 'classes')}:${join(this.#home, 'libs', '*')}`, 'dev.sluice.bench.StreamsScheduler'],
         ...[bootstrap, application, input, target, this.#stateDir],
-        ...Object.entries(all).map(([name, value]) => `${name}=${value}`),
+        ...(staticMember === undefined ? [] : [`group.instance.id=${staticMember}`]),
+        ...settings,
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
@@ -80,18 +81,23 @@ export class SchedulerProcess {
     return this.#child.pid
   }
 
-  /** Whether it owns its partitions and has restored them. */
-  running(): boolean {
-    return this.#output.trimEnd().endsWith('RUNNING')
+  /** Resolves when it owns its partitions and has restored them. */
+  async running(): Promise<void> {
+    const deadlineMs = performance.now() + START_MS
+    while (!this.#output.trimEnd().endsWith('RUNNING')) {
+      if (this.#exited() || performance.now() > deadlineMs)
+        throw new Error(`the scheduler does not run; it printed:\n${this.#output.slice(-3_000)}`)
+      await pause(20)
+    }
   }
 
   /** SIGKILL, without a word. */
   async kill(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL')
+    if (!this.#exited()) this.#child.kill('SIGKILL')
     await this.#gone
   }
 
-  printed(): string {
-    return this.#output
+  #exited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 }
