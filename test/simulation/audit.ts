@@ -87,7 +87,7 @@ function checkEnd(evidence: Evidence, message: Sent, record: LogRecord): void {
   const firedAtMs = Number(textHeader(record, 'sluice-fired-at'))
   if (fires.length === 0) {
     if (firedAtMs < dueMs) throw new Broken(`was delivered ${dueMs - firedAtMs} ms early`, message)
-    const early = dueMs - Math.max(0, evidence.skewMs) - record.timestampMs
+    const early = dueMs - evidence.skewMs - evidence.cluster.log(record).visibleFromMs(record.offset)
     if (early > 0) throw new Broken(`was delivered ${early} ms early by the clock of the brokers`, message)
   }
   if (firedAtMs >= message.expiresAtMs) throw new Broken(`was delivered after it expired at ${message.expiresAtMs}`, message)

@@ -25,9 +25,14 @@ export interface ChaosOptions {
 export class Chaos {
   readonly #with: ChaosOptions
   #over = false
+  /** The most that a clock was ever off. */
+  skewMs = 0
 
   constructor(options: ChaosOptions) {
     this.#with = options
+    options.fleet.started = running => {
+      this.#early(running)
+    }
   }
 
   start(): void {
@@ -47,6 +52,8 @@ export class Chaos {
     for (const log of cluster.logs) log.awayUntilMs = -Infinity
     cluster.groupsAwayUntilMs = -Infinity
     cluster.coordinator.awayUntilMs = -Infinity
+    cluster.coordinator.failsAfterEndMs = 0
+    cluster.metadataAwayUntilMs = -Infinity
     for (const { process } of fleet.running) if (process.stopped) process.goOn()
     fleet.scale(weather.workers)
   }
@@ -85,6 +92,7 @@ export class Chaos {
       case 'clock':
         this.#withOne(({ name, process }) => {
           process.skewMs = random.below(4_001) - 2_000
+          this.skewMs = Math.max(this.skewMs, Math.abs(process.skewMs))
           this.#note(`sets the clock of ${name} off by ${process.skewMs} ms`)
         })
         return
@@ -101,6 +109,14 @@ export class Chaos {
       case 'transactions':
         cluster.coordinator.awayUntilMs = nowMs + random.below(random.pick([100, 2_000, 20_000]))
         this.#note(`the transaction coordinator is away until ${cluster.coordinator.awayUntilMs}`)
+        return
+      case 'commit':
+        cluster.coordinator.failsAfterEndMs = 14_000 + random.below(4_000)
+        this.#note(`the transaction coordinator goes away with its next answer for ${cluster.coordinator.failsAfterEndMs} ms`)
+        return
+      case 'metadata':
+        cluster.metadataAwayUntilMs = nowMs + random.below(12_000)
+        this.#note(`no broker tells of topics until ${cluster.metadataAwayUntilMs}`)
         return
       case 'slow':
         network.slow = !network.slow
@@ -127,14 +143,32 @@ export class Chaos {
     if (running.length > 0) action(random.pick(running))
   }
 
-  #freeze({ name, process }: Running, fault: 'pause' | 'stall'): void {
-    const { random, time } = this.#with
-    const forMs = random.below(random.pick([50, 1_000, 8_000, 15_000]))
+  /** While it takes over what others left. */
+  #early(running: Running): void {
+    const { random, time, weather } = this.#with
+    if (this.#over) return
+    const pauses = random.chance(weather.faults.pause)
+    const crashes = random.chance(weather.faults.crash)
+    if (!pauses && !crashes) return
+    time.after(random.below(300), () => {
+      if (this.#over || !running.process.alive) return
+      if (pauses) this.#freeze(running, 'pause', 6_000 + random.below(4_000))
+      else this.#with.fleet.crash(running)
+    })
+  }
+
+  #freeze({ name, process }: Running, fault: 'pause' | 'stall', forMs = this.#spanMs()): void {
+    const { time } = this.#with
     this.#note(`${fault}s ${name} for ${forMs} ms`)
     process.stop(fault === 'pause' ? 'all' : 'javascript')
     time.after(forMs, () => {
       if (process.stopped) process.goOn()
     })
+  }
+
+  #spanMs(): number {
+    const { random } = this.#with
+    return random.below(random.pick([50, 1_000, 8_000, 15_000]))
   }
 
   /** Retention removes what everyone is done with: sources below their positions, the journal below the point where a restore begins. */

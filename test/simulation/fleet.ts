@@ -44,9 +44,9 @@ export class Fleet {
   readonly #running = new Set<Running>()
   #serial = 0
   #wanted = 0
-  /** Wall clocks of workers started from now on are this much off. */
-  skewMs = 0
   starts = 0
+  /** Told of each worker that starts. */
+  started: (running: Running) => void = () => undefined
 
   constructor(options: FleetOptions) {
     this.#with = options
@@ -114,7 +114,6 @@ export class Fleet {
     const name = `w${(this.#serial += 1)}`
     this.starts += 1
     const process = new Process(name, time, random, epochMs)
-    process.skewMs = this.skewMs
     const contract: Contract = {
       version: 1,
       generation: 1,
@@ -141,6 +140,7 @@ export class Fleet {
     })
     const running: Running = { name, process, worker: NOT_YET, memoryBytes: () => meter.read('sluice_worker_memory_bytes'), leaving: false }
     this.#running.add(running)
+    this.started(running)
   }
 }
 

@@ -1,60 +1,86 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { simulate } from './simulate.ts'
 import type { Outcome } from './simulate.ts'
 
-/** `node test/simulation/run.ts SEEDS [SEED]`: many seeds on all cores, or one with its trace. */
-const [seeds = '300', one = '', part = ''] = process.argv.slice(2)
+/**
+ * `run.ts --seeds 10000` runs many seeds in two processes and prints a line for each that fails; `--first` stops at the first of them;
+ * `--seed 7` runs one and prints its trace when it fails.
+ */
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '300' },
+    seed: { type: 'string' },
+    first: { type: 'boolean', default: false },
+    /** For the processes that this one starts. */
+    part: { type: 'string' },
+  },
+})
+const seeds = Number(values.seeds)
 const PROCESSES = 2
-const FIRST = 1
 
 function report({ seed, failure }: Outcome): void {
-  if (failure === undefined) return
-  console.log(`seed ${seed}: ${failure.message}\n  make simulate SEED=${seed}`)
+  if (failure !== undefined) console.log(`seed ${seed}: ${failure.message}\n  make simulate SEED=${seed}`)
 }
 
-async function single(seed: number): Promise<void> {
+async function one(seed: number): Promise<void> {
   const outcome = await simulate(seed)
-  if (outcome.failure !== undefined) console.log(outcome.failure.trace)
+  const { events, virtualMs, messages, starts, failure } = outcome
+  if (failure !== undefined) {
+    console.log(failure.trace)
+    process.exitCode = 1
+  }
   report(outcome)
-  const { events, virtualMs, messages, starts } = outcome
+  const virtual = `${Math.round(virtualMs / 1000)} s of virtual time`
   console.log(
-    `seed ${seed}: ${messages} messages, ${starts} workers started, ${Math.round(virtualMs / 1000)} s of virtual time, ${events} events`,
+    `seed ${seed} ${failure === undefined ? 'passed' : 'failed'}: ${messages} messages, ${starts} workers started, ${virtual}, ${events} events`,
   )
-  if (outcome.failure !== undefined) process.exitCode = 1
 }
 
-/** Every PROCESSES-th seed, told to the parent. */
-async function share(): Promise<void> {
-  for (let seed = FIRST + Number(part); seed < FIRST + Number(seeds); seed += PROCESSES) process.send?.(await simulate(seed))
-  process.disconnect()
+/** Every so many-th seed from `first` on, told to the parent. */
+async function share(first: number): Promise<void> {
+  for (let seed = first; seed <= seeds && process.connected; seed += PROCESSES) process.send?.(await simulate(seed))
+  if (process.connected) process.disconnect()
 }
 
 async function many(): Promise<void> {
   const beganMs = performance.now()
   const outcomes: Outcome[] = []
-  const children = Array.from({ length: PROCESSES }, (_, i) => {
-    const child = fork(fileURLToPath(import.meta.url), [seeds, '', String(i)])
+  const children = Array.from({ length: PROCESSES }, (_, i) =>
+    fork(fileURLToPath(import.meta.url), ['--seeds', String(seeds), '--part', String(i + 1)]),
+  )
+  for (const child of children) {
     child.on('message', (outcome: Outcome) => {
       outcomes.push(outcome)
       report(outcome)
+      if (values.first && outcome.failure !== undefined) for (const each of children) each.kill()
     })
-    return new Promise<number>(resolve => {
-      child.once('close', code => {
-        resolve(code ?? 1)
-      })
-    })
-  })
-  const codes = await Promise.all(children)
-  const failed = outcomes.filter(({ failure }) => failure !== undefined)
-  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
-  console.log(
-    `${outcomes.length} seeds, ${failed.length} failed: ${sum(({ messages }) => messages)} messages, ${sum(({ starts }) => starts)} workers started, ` +
-      `${Math.round(sum(({ virtualMs }) => virtualMs) / 3_600_000)} h of virtual time, ${sum(({ events }) => events)} events in ${Math.round((performance.now() - beganMs) / 1000)} s`,
+  }
+  await Promise.all(
+    children.map(
+      child =>
+        new Promise(resolve => {
+          child.once('close', resolve)
+        }),
+    ),
   )
-  if (failed.length > 0 || codes.some(code => code !== 0) || outcomes.length !== Number(seeds)) process.exitCode = 1
+  const failed = outcomes.filter(({ failure }) => failure !== undefined).length
+  console.log(summary(outcomes, failed, Math.round((performance.now() - beganMs) / 1000)))
+  // A process that died is a failure of the simulator.
+  if (failed > 0 || outcomes.length !== seeds) process.exitCode = 1
 }
 
-if (one !== '') await single(Number(one))
-else if (part !== '') await share()
+function summary(outcomes: readonly Outcome[], failed: number, seconds: number): string {
+  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
+  return [
+    `${outcomes.length} seeds in ${seconds} s, ${failed} failed: ${sum(({ messages }) => messages)} messages`,
+    `${sum(({ starts }) => starts)} workers started`,
+    `${Math.round(sum(({ virtualMs }) => virtualMs) / 3_600_000)} h of virtual time`,
+    `${sum(({ events }) => events)} events`,
+  ].join(', ')
+}
+
+if (values.seed !== undefined) await one(Number(values.seed))
+else if (values.part !== undefined) await share(Number(values.part))
 else await many()

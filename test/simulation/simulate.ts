@@ -74,7 +74,6 @@ class World {
   readonly #sources: readonly string[]
   readonly #weather
   #broken: Broken | undefined
-  #skewMs = 0
 
   constructor(seed: number) {
     const random = new Random(seed)
@@ -159,7 +158,7 @@ class World {
       sent,
       orders,
       short: this.#weather.memoryBudgetBytes < 1_048_576,
-      skewMs: this.#skewMs,
+      skewMs: this.#chaos.skewMs,
     }
   }
 
@@ -178,7 +177,6 @@ class World {
   #inspect(): void {
     this.#time.after(INSPECT_MS, () => {
       this.#inspect()
-      for (const { process } of this.#fleet.running) this.#skewMs = Math.max(this.#skewMs, Math.abs(process.skewMs))
       try {
         for (const { name, worker, memoryBytes } of this.#fleet.running) {
           for (const { state, partition, reason, message } of worker.tasks())

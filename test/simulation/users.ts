@@ -92,10 +92,10 @@ export class Users {
   #write(): void {
     const random = this.#random
     const key = random.pick(KEYS)
-    const id = random.chance(0.4) ? random.pick(IDS) : undefined
+    const id = random.chance(0.5) ? random.pick(IDS) : undefined
     if (id !== undefined && random.chance(0.3)) {
       // The ids of a key's partition: schedule and cancel use one key.
-      this.#order(random.chance(0.85) ? 'cancel' : 'fire', id, keyOf(id))
+      this.#order(random.chance(0.7) ? 'cancel' : 'fire', id, keyOf(id))
       return
     }
     this.#message(id, id === undefined ? key : keyOf(id))

@@ -30,6 +30,8 @@ export const FAULTS = [
   'leader',
   'groups',
   'transactions',
+  'commit',
+  'metadata',
   'slow',
   'compact',
   'truncate',
@@ -78,6 +80,7 @@ export class SeededNetwork implements Network {
   readonly #usualMs: number
   readonly #lossy: number
   readonly #fetched: number
+  readonly #markers: number
   calm = false
   /** Transactions end slowly at the moment. */
   slow = false
@@ -87,6 +90,7 @@ export class SeededNetwork implements Network {
     this.#usualMs = random.pick([0.5, 1, 1, 3, 10])
     this.#lossy = random.pick([0, 0, 0.005, 0.02])
     this.#fetched = random.pick([1, 3, 20, 1000])
+    this.#markers = random.pick([2, 4, 100])
   }
 
   delayMs(): number {
@@ -105,7 +109,7 @@ export class SeededNetwork implements Network {
   }
 
   markerMs(): number {
-    return 0.1 + this.#random.next() * (this.slow ? 2_000 : this.#usualMs * 4)
+    return 0.1 + this.#random.next() * (this.slow ? 2_000 : this.#usualMs * this.#markers)
   }
 
   outlives(): boolean {

@@ -31,6 +31,8 @@ export class Cluster {
   readonly #groups = new Map<string, Group>()
   /** The coordinator of the groups is away until then (monotonic); that of the transactions has its own. */
   groupsAwayUntilMs = -Infinity
+  /** Nobody answers what topics there are until then. */
+  metadataAwayUntilMs = -Infinity
 
   constructor({ time = realTime, network = perfectNetwork, now = () => Date.now(), note = () => undefined }: ClusterOptions = {}) {
     this.time = time
@@ -65,6 +67,12 @@ export class Cluster {
     const log = this.#topics.get(topic)?.[partition]
     if (log === undefined) throw new KafkaError('UnknownTopic', `no ${topic}[${partition}]`, { retriable: true })
     return log
+  }
+
+  /** Partitions of a topic as brokers tell it. @throws Unavailable while none does. */
+  described(topic: string): number | undefined {
+    if (this.time.nowMs() < this.metadataAwayUntilMs) throw new Unavailable('no broker answers')
+    return this.#topics.get(topic)?.length
   }
 
   /** The partition as its leader serves it. @throws Unavailable while it has none. */

@@ -3,6 +3,8 @@ import type { LogRecord, OutgoingRecord } from '../../../src/kafka/log.ts'
 /** Who wrote an entry: a transaction, as far as this partition knows it. */
 export interface Writer {
   state: 'open' | 'committed' | 'aborted'
+  /** When its marker was written. */
+  endedMs?: number
 }
 
 type Entry =
@@ -69,6 +71,7 @@ export class PartitionLog {
   /** The marker of a transaction. */
   end(writer: Writer, outcome: 'committed' | 'aborted'): void {
     writer.state = outcome
+    writer.endedMs = this.#now()
     this.#open.delete(writer)
     this.#entries.push({ kind: 'marker', writer, atMs: this.#now() })
   }
@@ -80,6 +83,12 @@ export class PartitionLog {
       if (entry?.kind === 'record' && entry.writer.state === 'committed') return entry.record
     }
     return undefined
+  }
+
+  /** From when on read_committed readers may see the record at `offset`: not before its transaction ended. */
+  visibleFromMs(offset: number): number {
+    const entry = this.#entries[offset]
+    return entry?.kind === 'record' ? (entry.writer.endedMs ?? entry.record.timestampMs) : Infinity
   }
 
   /** What a read_committed reader sees in all. */

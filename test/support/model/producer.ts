@@ -111,7 +111,7 @@ export class ModelProducer implements TransactionalProducer {
   }
 
   partitionsOf(topic: string): Promise<number | undefined> {
-    return this.#remote.call('metadata', METADATA_TIMEOUT_MS, () => this.#remote.cluster.partitionsOf(topic)?.length)
+    return this.#remote.call('metadata', METADATA_TIMEOUT_MS, () => this.#remote.cluster.described(topic))
   }
 
   close(): Promise<void> {

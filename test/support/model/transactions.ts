@@ -37,6 +37,8 @@ export class Coordinator {
   readonly #note: (where: string, what: string) => void
   readonly #states = new Map<string, State>()
   awayUntilMs = -Infinity
+  /** The next end of a transaction is carried out, but not answered: the coordinator goes away with the answer, for so long. */
+  failsAfterEndMs = 0
 
   constructor(time: Time, network: Network, note: (where: string, what: string) => void) {
     this.#time = time
@@ -81,8 +83,13 @@ export class Coordinator {
     const state = this.#states.get(id)
     if (state?.epoch !== epoch) throw fenced(id)
     const { transaction } = state
-    if (transaction?.outcome === undefined && transaction !== undefined) this.#prepare(state, transaction, outcome)
-    else if (transaction !== undefined) throw new Unavailable('CONCURRENT_TRANSACTIONS')
+    if (transaction?.outcome === undefined && transaction !== undefined) {
+      this.#prepare(state, transaction, outcome)
+      if (this.failsAfterEndMs === 0) return
+      this.awayUntilMs = this.#time.nowMs() + this.failsAfterEndMs
+      this.failsAfterEndMs = 0
+      throw new Unavailable('the coordinator went away')
+    } else if (transaction !== undefined) throw new Unavailable('CONCURRENT_TRANSACTIONS')
     else if (state.last !== outcome) throw new KafkaError('Unexpected', `INVALID_TXN_STATE of ${id}`, { retriable: false })
   }
 
