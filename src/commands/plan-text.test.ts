@@ -53,4 +53,25 @@ describe('planText', () => {
       'KafkaTopicPolicy/orders\n  ! PolicyConflict: two want it\n  ? Drifted: a rule\n\n0 changes by 0 of 2 resources; 1 have nothing to change',
     )
   })
+
+  const brings: PlannedResource['brings'] = {
+    workers: { replicas: 2, group: 'sluice.shop.pay.dq', memoryBudgetBytes: 2 ** 27 },
+    alerts: ['Late', 'Stopped'],
+    cost: { lines: ['9 tiers'], data: {} },
+  }
+
+  test('should say below its changes what a resource brings and costs', () => {
+    const text = planText([planned({ changes: [{ type: 'deleteTopic', topic: 'e' }], brings })])
+    expect(text.split('\n').slice(2, 6)).toEqual([
+      '  = workers: 2 in group sluice.shop.pay.dq, each with at most 128Mi of records in memory',
+      '  = alerts: Late, Stopped',
+      '  = cost: 9 tiers',
+      '',
+    ])
+  })
+
+  test('should keep quiet about what a resource in line brings, unless asked', () => {
+    expect(planText([planned({ brings })])).not.toContain('9 tiers')
+    expect(planText([planned({ brings })], true)).toContain('9 tiers')
+  })
 })

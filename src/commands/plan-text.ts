@@ -1,4 +1,6 @@
 import { subjectOf } from '../api/manifest.ts'
+import { formatSize } from '../api/size.ts'
+import type { Brings } from '../operator/operator.ts'
 import type { Change, Problem } from '../operator/plan.ts'
 
 export interface PlannedResource {
@@ -7,20 +9,40 @@ export interface PlannedResource {
   readonly name: string
   readonly changes: readonly Change[]
   readonly problems: readonly Problem[]
+  readonly brings?: Brings
   /** The cluster could not be looked at. */
   readonly unknown: boolean
 }
 
-/** What would change, for people: `+` comes, `~` changes, `-` goes, `!` stands in the way. */
-export function planText(planned: readonly PlannedResource[]): string {
-  const blocks = planned.filter(resource => resource.changes.length > 0 || resource.problems.length > 0).map(block)
+/**
+ * What would change, for people: `+` comes, `~` changes, `-` goes, `!` stands in the way, `=` is said of the whole. Resources that have nothing to change are
+ * left out but with `all`.
+ */
+export function planText(planned: readonly PlannedResource[], all = false): string {
+  const tells = ({ changes, problems, brings }: PlannedResource): boolean =>
+    changes.length > 0 || problems.length > 0 || (all && brings !== undefined)
+  const blocks = planned.filter(tells).map(block)
   return [...blocks, summary(planned)].join('\n\n')
 }
 
 function block(resource: PlannedResource): string {
   const changes = changeLines(resource.changes)
   const problems = resource.problems.map(({ severity, reason, message }) => `  ${severity === 'Warning' ? '?' : '!'} ${reason}: ${message}`)
-  return [subjectOf(resource), ...changes, ...problems].join('\n')
+  return [subjectOf(resource), ...changes, ...problems, ...broughtLines(resource.brings)].join('\n')
+}
+
+/** Not changes: whether workers and alerts are there already is not seen from here. */
+function broughtLines(brings: Brings | undefined): readonly string[] {
+  const { workers, alerts, cost } = brings ?? {}
+  return [
+    ...(workers
+      ? [
+          `workers: ${workers.replicas} in group ${workers.group}, each with at most ${formatSize(workers.memoryBudgetBytes)} of records in memory`,
+        ]
+      : []),
+    ...(alerts ? [`alerts: ${alerts.join(', ')}`] : []),
+    ...(cost?.lines ?? []).map(line => `cost: ${line}`),
+  ].map(line => `  = ${line}`)
 }
 
 function summary(planned: readonly PlannedResource[]): string {

@@ -14,6 +14,7 @@ import type { FolderOptions } from './standalone-operator.ts'
 import { standaloneOperator, withFolderOptions } from './standalone-operator.ts'
 
 interface Options extends FolderOptions {
+  readonly all?: boolean
   readonly output: Format
 }
 
@@ -23,10 +24,14 @@ export const planCommand = (): Command =>
     .description(
       'Shows what the resources of a folder would change on the cluster, and writes nothing. Exit status 0: nothing, 1: something, 2: could not tell.',
     )
+    .option('--all', 'also say what resources bring and cost that have nothing to change')
     .addOption(outputOption())
     .action(async (options: Options) => {
       const { planned, problems, assumed } = await plan(options)
-      print({ data: { resources: planned, problems, assumed }, text: [planText(planned), ...assumed, ...problems] }, options.output)
+      print(
+        { data: { resources: planned, problems, assumed }, text: [planText(planned, options.all), ...assumed, ...problems] },
+        options.output,
+      )
       const unknown = problems.length > 0 || planned.some(resource => resource.unknown)
       const differs = planned.some(({ changes, problems }) => changes.length > 0 || problems.some(({ severity }) => severity === 'Stalled'))
       process.exitCode = unknown ? 2 : differs ? 1 : 0
@@ -74,8 +79,8 @@ function assumptions(store: Pick<ResourceStore, 'list' | 'get'>, bootstrap: stri
 
 async function planOne(resource: Resource, operator: Operator): Promise<PlannedResource> {
   const ref = refOf(resource)
-  const { changes, problems } = await operator.planOnly(ref)
-  return { ...ref, changes, problems, unknown: problems.some(problem => CANNOT_TELL.has(problem.reason)) }
+  const report = await operator.planOnly(ref)
+  return { ...ref, ...report, unknown: report.problems.some(problem => CANNOT_TELL.has(problem.reason)) }
 }
 
 /** Where the cluster was not seen, no change is no answer. */

@@ -1,7 +1,7 @@
 import type { ResourceDefinition } from '../api/definition.ts'
 import type { Resource } from '../api/resource.ts'
 import type { Observed } from './observed.ts'
-import type { Interest, Plan, PoolWish, RetentionQuestion } from './plan.ts'
+import type { Estimate, Interest, Plan, PoolWish, RetentionQuestion } from './plan.ts'
 
 /** What the operator needs to know of a kind. Everything is pure and total: no clock, no I/O, no vendor type. */
 export interface ReconciledKind {
@@ -13,6 +13,8 @@ export interface ReconciledKind {
   /** Follow-up questions, once the topics are known. */
   questions?(resource: Resource, observed: Observed): readonly RetentionQuestion[]
   plan(resource: Resource, observed: Observed): Plan
+  /** What it will cost once it is as planned; only asked when somebody looks. */
+  estimate?(resource: Resource, plan: Plan): Estimate
   /** The pool that the resource wants to share workers in, by its spec alone; undefined: workers of its own, or none. */
   poolOf?(resource: Resource): PoolWish | undefined
   /** Topics to delete when the resource goes and its spec says `deletionPolicy: Delete`; a finalizer exists only then. */

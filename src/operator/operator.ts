@@ -6,7 +6,7 @@ import type { ReconciledKind } from './kind.ts'
 import { askedBy, Memory } from './memory.ts'
 import { operatorMetrics, type ReconcileResult } from './metrics.ts'
 import { DEFAULT_OPTIONS, type OperatorOptions, type OperatorParts } from './options.ts'
-import type { Change, Problem } from './plan.ts'
+import type { Change, Estimate, Problem, WorkerIntent } from './plan.ts'
 import { Pools } from './pools.ts'
 import { POOL } from './ports.ts'
 import { reconcile, type Outcome } from './reconciler.ts'
@@ -18,6 +18,15 @@ export type { OperatorOptions, OperatorParts, Validate, Violation } from './opti
 export interface PlanReport {
   readonly changes: readonly Change[]
   readonly problems: readonly Problem[]
+  /** What else it will bring, whether or not it is there already: this reader need not be where the workers are. */
+  readonly brings?: Brings
+}
+
+export interface Brings {
+  readonly workers?: { readonly replicas: number; readonly group: string; readonly memoryBudgetBytes: number }
+  /** Names of the alerts. */
+  readonly alerts?: readonly string[]
+  readonly cost?: Estimate
 }
 
 export interface OperatorHealth {
@@ -175,5 +184,19 @@ async function planOnly(engine: Engine, ref: ResourceRef): Promise<PlanReport> {
     return { changes: [], problems: probe.ok ? [] : [{ severity: 'NotReady', reason: 'ConnectionNotReady', message: probe.message }] }
   }
   const seen = await look(engine, kind, resource, 0)
-  return 'severity' in seen ? { changes: [], problems: [seen] } : { changes: seen.changes, problems: seen.problems }
+  if ('severity' in seen) return { changes: [], problems: [seen] }
+  const { plan, changes, problems } = seen
+  const cost = kind.estimate?.(resource, plan)
+  const brings: Brings = {
+    ...(plan.workers && { workers: workersOf(plan.workers, engine.options.workerMemoryBudgetBytes) }),
+    ...(plan.alerts && { alerts: plan.alerts.rules.map(({ alert }) => alert) }),
+    ...(cost && { cost }),
+  }
+  return { changes, problems, ...(Object.keys(brings).length > 0 && { brings }) }
 }
+
+const workersOf = ({ replicas, group }: WorkerIntent, memoryBudgetBytes: number): NonNullable<Brings['workers']> => ({
+  replicas,
+  group,
+  memoryBudgetBytes,
+})

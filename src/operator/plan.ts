@@ -62,6 +62,12 @@ export interface PodTemplate {
   readonly serviceAccountName?: string
 }
 
+/** What a resource costs, worked out and not measured: lines for people and the figures behind them. */
+export interface Estimate {
+  readonly lines: readonly string[]
+  readonly data: object
+}
+
 /** Content of a PrometheusRule. */
 export interface AlertGroup {
   readonly rules: readonly AlertRule[]

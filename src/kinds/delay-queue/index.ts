@@ -1,5 +1,6 @@
 import type { Resource } from '../../api/resource.ts'
 import type { Kind } from '../kind.ts'
+import { estimateOf, subjectOf } from './cost.ts'
 import { interest, plan, poolOf } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DelayQueue } from './resource.ts'
@@ -15,6 +16,7 @@ export const kind: Kind = {
   interest: resource => interest(queue(resource)),
   poolOf: resource => poolOf(queue(resource)),
   plan: (resource, observed) => plan(queue(resource), observed),
+  estimate: (resource, { topics }) => estimateOf(subjectOf(queue(resource), topics)),
   deletes: resource => {
     const topics = queueTopics(queue(resource))
     // A dead letter topic that the spec names may be shared with others.

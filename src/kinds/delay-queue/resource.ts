@@ -103,7 +103,9 @@ export const definition: ResourceDefinition = {
     { name: 'Max Delay', type: 'string', jsonPath: '.spec.maxDelay' },
     { name: 'Input', type: 'string', jsonPath: '.status.topics.input', priority: 1 },
     { name: 'Target', type: 'string', jsonPath: '.spec.target.topic', priority: 1 },
+    { name: 'Dead Letters', type: 'string', jsonPath: '.status.topics.deadLetter', priority: 1 },
     { name: 'Workers', type: 'integer', jsonPath: '.status.workers.ready' },
+    { name: 'Desired', type: 'integer', jsonPath: '.status.workers.desired', priority: 1 },
   ],
   scale: { specReplicasPath: '.spec.workers.replicas', statusReplicasPath: '.status.workers.ready' },
 }

@@ -168,8 +168,8 @@ export interface Origin {
 }
 
 /** Rough cost of the objects around one record, and around one header. */
-const RECORD_OVERHEAD_BYTES = 400
-const HEADER_OVERHEAD_BYTES = 120
+export const RECORD_OVERHEAD_BYTES = 400
+export const HEADER_OVERHEAD_BYTES = 120
 
 function sizeOf({ key, value, headers }: LogRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
