@@ -18,6 +18,7 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     only('api', [], 'api is the vocabulary: durations, sizes, globs, the envelope of a resource. It knows nobody.'),
+    only('retry', [], 'applications import retry: it brings nothing of ours along'),
     only('kafka', ['api'], 'kafka knows nobody of ours but the vocabulary'),
     only('observability', ['api'], 'observability knows nobody of ours but the vocabulary'),
     only(

@@ -7,6 +7,7 @@ NODE_VERSION=24.21.0
 KAFKA_VERSION=4.1.1
 KUBERNETES_VERSION=1.36.3
 HELM_VERSION=3.19.2
+CONFLUENT_KAFKA_VERSION=2.16.1
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
