@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Headers, Payload } from './client.ts'
 import { Rejected, RetryAfter } from './errors.ts'
 
@@ -46,5 +47,4 @@ function errorHeaders(error: unknown): Headers {
   }
 }
 
-const shown = (thrown: unknown): string =>
-  (typeof thrown === 'string' ? thrown : String(JSON.stringify(thrown))).slice(0, MOST_MESSAGE_CHARACTERS)
+const shown = (thrown: unknown): string => (typeof thrown === 'string' ? thrown : inspect(thrown)).slice(0, MOST_MESSAGE_CHARACTERS)
