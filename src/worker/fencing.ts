@@ -20,7 +20,7 @@ export class Fencing {
     this.#logger = logger
   }
 
-  /** Our own earlier session was fenced when this one initialised its producer. A wave of partitions of one dead worker shares one call. */
+  /** Nothing of this session's own is a predecessor's. A wave of partitions of one dead worker shares one call. */
   async fence(transactionalId: string): Promise<void> {
     if (transactionalId === this.#own) return
     const running = this.#running.get(transactionalId) ?? this.#fence(transactionalId)

@@ -21,7 +21,10 @@ const INIT_TIMEOUT_MS = 30_000
 
 export interface SessionOptions {
   readonly group: string
+  /** No other session has or had it. */
   readonly transactionalId: string
+  /** Transactional id of this worker's session before: what that one may have left open is ended first. */
+  readonly earlier: string | undefined
   readonly families: readonly HostedFamily[]
   readonly memoryBudgetBytes: number
   readonly log: KafkaLog
@@ -78,14 +81,15 @@ export class Session {
   }
 
   async start(): Promise<void> {
-    const { log, transactionalId, group } = this.#options
-    // The producer first: it is the one that learns why a cluster cannot be reached, and it fences our own earlier session.
+    const { log, transactionalId, group, earlier, metrics, logger } = this.#options
+    // The producer first: it is the one that learns why a cluster cannot be reached.
     const producer = await ProducerPair.of(log, transactionalId, TRANSACTION_TIMEOUT_MS)
     this.#producer = producer
-    await producer.initTransactions(INIT_TIMEOUT_MS)
+    const fencing = new Fencing(log, transactionalId, metrics, logger)
+    await Promise.all([producer.initTransactions(INIT_TIMEOUT_MS), earlier === undefined ? undefined : fencing.fence(earlier)])
     const reader = await log.reader()
     this.#reader = reader
-    const { reading, transactions, ownership } = this.#assemble(producer, reader)
+    const { reading, transactions, ownership } = this.#assemble(producer, reader, fencing)
     reading.start()
     this.#loop = transactions.run()
     const joinedWith = this.#families
@@ -132,8 +136,12 @@ export class Session {
     this.#failure.resolve(error)
   }
 
-  #assemble(producer: TransactionalProducer, reader: LogReader): { reading: Reading; transactions: Transactions; ownership: Ownership } {
-    const { clock, logger, metrics, log, transactionalId, memoryBudgetBytes, wary } = this.#options
+  #assemble(
+    producer: TransactionalProducer,
+    reader: LogReader,
+    fencing: Fencing,
+  ): { reading: Reading; transactions: Transactions; ownership: Ownership } {
+    const { clock, logger, metrics, transactionalId, memoryBudgetBytes, wary } = this.#options
     const tasks = (): readonly Hosted[] => this.tasks()
     const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
     const { bell } = shared
@@ -154,7 +162,6 @@ export class Session {
         reading.fault(hosted, error)
       },
     })
-    const fencing = new Fencing(log, transactionalId, metrics, logger)
     const ended = (): boolean => this.#over
     const takingOver = { ...shared, reader, reading, transactions, fencing, member: this.#memberNow, ended }
     const ownership = new Ownership({

@@ -11,6 +11,7 @@ import type { Faults } from '../../test/support/model/model-log.ts'
 import { copyKind } from '../../test/support/worker/copy-kind.ts'
 import type { Contract } from './contract.ts'
 import { decodeOwnership, encodeOwnership } from './metadata.ts'
+import { idsOf } from './producer-pair.ts'
 import type { Worker } from './runtime.ts'
 import { startWorker } from './worker.ts'
 
@@ -104,7 +105,7 @@ describe('running', () => {
     expect(await worker.ended).toBeUndefined()
     expect(sorted(copies(cluster))).toEqual(numbers(100))
     expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')).toEqual({
-      transactionalId: 'group.a',
+      transactionalId: 'group.a.1',
       released: true,
       task: '50',
       generation: 7,
@@ -121,7 +122,7 @@ describe('running', () => {
       },
     })
     await until(() => claims.filter(claim => claim !== undefined).length >= 2, 'both were claimed')
-    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a', released: false, task: '', generation: 7 }))
+    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a.1', released: false, task: '', generation: 7 }))
   })
 
   test('should share with a worker that joins, and take back what it leaves', async () => {
@@ -202,6 +203,27 @@ describe('failures', () => {
     expect(sorted(copies(cluster))).toEqual(numbers(60))
     expect((await second.metrics.expose()).body).toMatch(/sluice_worker_fences_total [1-9]/)
     expect(first.worker.live()).toBe(true)
+  })
+
+  test('should not be ended again by whoever fences what an earlier session of it left', async () => {
+    const cluster = aCluster()
+    const { metrics } = await start(cluster, 'a')
+    const fenceTheFirst = async (): Promise<void> => {
+      for (const id of idsOf('group.a.1')) {
+        const producer = await modelLog(cluster).producer({ transactionalId: id, transactionTimeoutMs: 10_000 })
+        await producer.initTransactions(10_000)
+      }
+    }
+    write(cluster, 0, 50)
+    await arrived(cluster, 50)
+    await fenceTheFirst()
+    write(cluster, 50, 50)
+    await arrived(cluster, 100)
+    await fenceTheFirst()
+    write(cluster, 100, 50)
+    await arrived(cluster, 150)
+    expect(sorted(copies(cluster))).toEqual(numbers(150))
+    expect((await metrics.expose()).body).toContain('sluice_worker_sessions_total 2')
   })
 
   test('should find the one record that brokers refuse', async () => {

@@ -38,6 +38,8 @@ class KernelWorker implements Worker {
   readonly #ended = Promise.withResolvers<Error | undefined>()
   #session: Session | undefined
   #gaveUp = false
+  /** Sessions so far. */
+  #begun = 0
 
   constructor(options: WorkerOptions, families: Families) {
     this.#options = options
@@ -138,12 +140,19 @@ class KernelWorker implements Worker {
     return this.#stopping.signal.aborted
   }
 
+  /**
+   * Each with a transactional id of its own: partitions that a session lost name it until their next owner has fenced it. Under one id for all, that
+   * owner would fence the session that lives, whose partitions then name it in turn (seen: three workers ended each other for 20 s).
+   */
   #newSession(wary: boolean): Session {
     const { instanceId, log, clock, logger } = this.#options
     const { group, memoryBudgetBytes } = this.#contract
+    const idOf = (serial: number): string => `${group}.${instanceId}.${serial}`
+    this.#begun += 1
     return new Session({
       group,
-      transactionalId: `${group}.${instanceId}`,
+      transactionalId: idOf(this.#begun),
+      earlier: this.#begun > 1 ? idOf(this.#begun - 1) : undefined,
       families: this.#families.hosted,
       memoryBudgetBytes,
       log,

@@ -32,10 +32,7 @@ const telling = setInterval(() => {
 }, 60_000)
 process.once('SIGINT', () => void torture.close().then(() => process.exit(130)))
 try {
-  await chaos(torture.faults, new Random(seed + 1), Date.now() + Number(minutes) * 60_000).catch((error: unknown) => {
-    torture.fail(error)
-  })
-  const report = await torture.finish()
+  const report = await torture.through(faults => chaos(faults, new Random(seed + 1), Date.now() + Number(minutes) * 60_000))
   console.log(tableOf(report))
   for (const { kind, what, history } of report.told) console.log(`\n${kind}: ${what}\n  ${history.join('\n  ')}`)
   console.log(`\n${join(dir, 'report.json')}${report.passed ? '' : ', with the logs of workers and brokers beside it'}`)

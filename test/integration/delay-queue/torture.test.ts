@@ -23,35 +23,35 @@ beforeAll(async () => {
 
 afterAll(() => torture.close(), 60_000)
 
-/** Ended records that show that workers make progress again. */
-const SOME = 100
+/** Workers make progress again. */
+const goesOn = (): Promise<void> => torture.progress(100, 60_000)
 
 /** `make torture` in small: every fault once at least, each of them after the workers have shown that they go on. */
-test('should keep every promise through kills, stops, cuts and a broker restart', async () => {
-  const { faults } = torture
-  await torture.progress(SOME, 60_000)
-  await faults.kill()
-  await faults.kill()
-  await torture.progress(SOME, 60_000)
-  faults.stop(8_000)
-  await faults.kill()
-  await torture.progress(SOME, 60_000)
-  faults.cut(1)
-  await torture.progress(SOME, 60_000)
-  await faults.restartBroker()
-  await torture.progress(SOME, 60_000)
-  faults.stop(9_000)
-  await faults.stall(0.5, 7_000)
-  await torture.progress(SOME, 60_000)
-  await faults.kill()
-  await faults.scale(1)
-  await torture.progress(SOME, 60_000)
-  await faults.scale(4)
-  await faults.kill()
-  await faults.killBroker(500)
-  await torture.progress(SOME, 60_000)
-  await faults.kill()
-  const report = await torture.finish()
+test('should keep every promise through kills, stops, cuts and broker restarts', async () => {
+  const report = await torture.through(async faults => {
+    await goesOn()
+    await faults.kill()
+    await faults.kill()
+    await goesOn()
+    faults.stop(8_000)
+    await faults.kill()
+    await goesOn()
+    faults.cut(1)
+    await goesOn()
+    await faults.restartBroker()
+    await goesOn()
+    faults.stop(9_000)
+    await faults.stall(0.5, 7_000)
+    await goesOn()
+    await faults.kill()
+    await faults.scale(1)
+    await goesOn()
+    await faults.scale(4)
+    await faults.kill()
+    await faults.killBroker(500)
+    await goesOn()
+    await faults.kill()
+  })
   console.log(tableOf(report))
   expect(shortened(report)).toMatchObject({ passed: true, told: [], crashes: [] })
   expect(report.faults).toMatchObject({ kill: 6, stop: 2, restartBroker: 1, killBroker: 1, cut: 1, stall: 1 })

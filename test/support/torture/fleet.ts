@@ -97,9 +97,14 @@ export class Fleet {
     )
   }
 
+  /** Nobody is replaced any more. */
+  abandon(): void {
+    this.#closed = true
+  }
+
   /** Stops all in order. */
   async stop(): Promise<void> {
-    this.#closed = true
+    this.abandon()
     this.thaw()
     await Promise.all(this.#members.map(member => this.#stop(member)))
   }
@@ -133,20 +138,17 @@ export class Fleet {
   async #stop(member: Member): Promise<void> {
     member.leaving = true
     this.#thaw(member)
-    let hangs = false
-    const hanging = setTimeout(() => {
-      hangs = true
-      void member.process.kill()
-    }, STOP_WITHIN_MS)
-    const status = await member.process.stop()
-    clearTimeout(hanging)
-    // Without a status it died of the signal itself, having hardly begun; that is no less an end.
-    if (hangs || (status ?? 0) !== 0) {
-      const what = hangs ? `did not stop within ${STOP_WITHIN_MS} ms` : `was stopped and exited with ${status}`
-      this.badStops.push(`${member.name} ${what}`)
-      this.#tell(`${member.name} ${what}`)
-    }
+    const hanging = new AbortController()
+    const late = pause(STOP_WITHIN_MS, 'late' as const, { signal: hanging.signal }).catch(() => 'late' as const)
+    const status = await Promise.race([member.process.stop(), late])
+    hanging.abort()
+    if (status === 'late') await member.process.kill()
     this.#remove(member)
+    // Without a status it died of the signal itself, having hardly begun; that is no less an end.
+    if (status === 0 || status === null) return
+    const what = `${member.name} ${status === 'late' ? `did not stop within ${STOP_WITHIN_MS} ms` : `was stopped and exited with ${status}`}`
+    this.badStops.push(what)
+    this.#tell(what)
   }
 
   #thaw(member: Member): void {

@@ -7,6 +7,8 @@ export interface LogEntry {
   readonly appendedMs: number
   readonly key: string
   readonly value: string
+  /** When a read_committed reader had it, if one watched. */
+  readonly seenAtMs?: number | undefined
   readonly headers: Readonly<Record<string, string>>
 }
 

@@ -13,6 +13,7 @@ import { Faults } from './faults.ts'
 import { Fleet } from './fleet.ts'
 import { judge } from './judge.ts'
 import { Load } from './load.ts'
+import { placeOf } from './log-entry.ts'
 import type { LogEntry } from './log-entry.ts'
 import { KafkaJsSender, KcatSender, PARTITIONS } from './producers.ts'
 import type { QueueFacts } from './promises.ts'
@@ -127,26 +128,32 @@ export class Torture {
     await eventually(`${count} more records at their end`, () => this.ended >= from + count, withinMs)
   }
 
-  /** Ends load and faults, waits for what is due, stops the workers, and judges. */
-  async finish(): Promise<Report> {
+  /** Does what the script says, ends load and faults, waits for what is due, stops the workers, and judges what is there, come what may. */
+  async through(script: (faults: Faults) => Promise<void>): Promise<Report> {
+    await this.#noting(() => script(this.faults))
     await this.#load.stop()
     this.faults.note('the load has ended')
-    try {
+    await this.#noting(async () => {
       await this.faults.heal(3)
       await eventually('the end of every message', () => this.#nothingWaits(), this.#options.farMs + DRAIN_WITHIN_MS)
-    } catch (error) {
-      this.#failure = String(error)
-    }
+    })
     await this.#fleet.stop()
     return this.#judged()
   }
 
-  /** The run cannot go on; what is there is judged all the same. */
-  fail(error: unknown): void {
-    this.#failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  /** The first thing that goes wrong is the one to tell. */
+  async #noting(action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#failure ??= text
+      this.faults.note(text)
+    }
   }
 
   async close(): Promise<void> {
+    this.#fleet.abandon()
     this.#witness.close()
     await this.#load.stop()
     await this.#queue.close()
@@ -161,7 +168,9 @@ export class Torture {
   async #judged(): Promise<Report> {
     const read = async (topics: ReadonlySet<string>): Promise<readonly LogEntry[]> => {
       const records = await Promise.all([...topics].map(topic => readCommitted(this.#cluster.bootstrap, topic, QUIET_MS)))
-      return records.flat().map(record => ({ ...record, headers: Object.fromEntries(record.headers) }))
+      return records
+        .flat()
+        .map(record => ({ ...record, headers: Object.fromEntries(record.headers), seenAtMs: this.#witness.seenAt(placeOf(record)) }))
     }
     const [inputs, outcomes] = [await read(this.#inputs), await read(this.#outcomes)]
     const report = reportOf({

@@ -25,7 +25,7 @@ const origin = ({ topic, partition, offset }: LogEntry): LogEntry['headers'] => 
 const delivered = (entry: LogEntry, more: Partial<LogEntry> = {}): LogEntry => {
   const dueMs = entry.appendedMs + Number(entry.headers['sluice-delay'] ?? 5_000)
   const headers = { own: 'o', ...origin(entry), 'sluice-scheduled-for': String(dueMs), 'sluice-fired-at': String(dueMs + 3) }
-  return append('to', dueMs + 5, headers, more)
+  return append('to', dueMs + 5, headers, { seenAtMs: dueMs + 8, ...more })
 }
 const dead = (entry: LogEntry, disposition: string): LogEntry =>
   append('dlq', BEGIN, { ...entry.headers, ...origin(entry), 'sluice-disposition': disposition })
@@ -46,7 +46,7 @@ describe('a plain message', () => {
     ['nowhere', () => [], ['lost']],
     ['twice', message => [delivered(message), delivered(message)], ['doubled']],
     ['delivered and dead', message => [delivered(message), dead(message, 'poison')], ['doubled', 'wrong']],
-    ['before its time by the broker', message => [delivered(message, { appendedMs: BEGIN + 2_990 })], ['early']],
+    ['where a reader has it before its time', message => [delivered(message, { seenAtMs: BEGIN + 2_999 })], ['early']],
     ['dead', message => [dead(message, 'late')], ['wrong']],
     ['with another value', message => [delivered(message, { value: 'w' })], ['wrong']],
     ['without its own header', message => [delivered(message, { headers: { ...delivered(message).headers, own: 'x' } })], ['wrong']],
@@ -64,7 +64,7 @@ describe('a plain message', () => {
 
   test('should be due by the delay of its topic', () => {
     const message = append('fixed', BEGIN, { own: 'o' })
-    expect(found([message], [delivered(message, { appendedMs: BEGIN + 4_999 })])).toEqual(['early'])
+    expect(found([message], [delivered(message, { seenAtMs: BEGIN + 4_999 })])).toEqual(['early'])
   })
 })
 
