@@ -8,10 +8,17 @@ import { startKafka } from '../test/support/kafka.ts'
 import { Arrivals } from './demonstration/arrivals.ts'
 import { DEAD_LETTERS, OWN_TARGET, TARGET, showDelays } from './demonstration/delays.ts'
 import { LEGACY, configsOf, showPolicies } from './demonstration/policies.ts'
+import { RETRY_DEAD_LETTERS, showRetries } from './demonstration/retries.ts'
 import { SluiceRun } from './demonstration/sluice.ts'
 import { Story } from './demonstration/story.ts'
 
-const READY = ['KafkaConnection/main', 'KafkaTopicPolicy/orders', 'KafkaTopicPolicy/customers', 'DelayQueue/pay-timeout']
+const READY = [
+  'KafkaConnection/main',
+  'KafkaTopicPolicy/orders',
+  'KafkaTopicPolicy/customers',
+  'DelayQueue/pay-timeout',
+  'DeadLetterPipeline/billing',
+]
 
 /** What was begun is ended in the opposite order, whatever happened. */
 const endings: (() => Promise<void>)[] = []
@@ -20,7 +27,7 @@ async function end(): Promise<void> {
 }
 
 async function main(): Promise<boolean> {
-  const story = new Story('Sluice: topic policies and delayed messages on a real Kafka', 4)
+  const story = new Story('Sluice: topic policies, delayed messages and retries on a real Kafka', 5)
   const bootstrap = await kafkaToUse(story)
   const kafka = new kafkajs.Kafka({ clientId: 'sluice-demo', brokers: bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING })
   const admin = kafka.admin()
@@ -36,9 +43,13 @@ async function main(): Promise<boolean> {
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
   await producer.connect()
   endings.push(() => producer.disconnect())
-  const arrivals = await Arrivals.at(kafka, [TARGET, OWN_TARGET, DEAD_LETTERS])
+  const arrivals = await Arrivals.at(kafka, [TARGET, OWN_TARGET, DEAD_LETTERS, RETRY_DEAD_LETTERS])
   endings.push(() => arrivals.stop())
-  await showDelays(story, producer, arrivals, randomBytes(3).toString('hex'))
+  const run = randomBytes(3).toString('hex')
+  await showDelays(story, producer, arrivals, run)
+
+  story.chapter('An application that fails: what it hands over comes back after a wait')
+  await showRetries(story, kafka, producer, arrivals, run)
   await end()
   return story.end()
 }
@@ -96,7 +107,7 @@ async function startSluice(story: Story, bootstrap: string): Promise<void> {
   quiet = true
   const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1)
   story.check(
-    `a connection, two policies and a delay queue with its worker are ready after ${seconds} s`,
+    `a connection, two policies, a delay queue and a pipeline with their workers are ready after ${seconds} s`,
     complaints.length === 0,
     complaints.join('\n       '),
   )
