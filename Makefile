@@ -41,7 +41,7 @@ integration: setup
 	@scripts/integration
 
 .PHONY: test
-test: check integration ## check, then a real Kafka, a real kube-apiserver, the chart, the alert rules (about 10 minutes; the first run builds tools)
+test: check mutations integration ## check, the mutations, then a real Kafka, a real kube-apiserver, the chart, the alert rules (about 10 minutes; the first run builds tools)
 
 .PHONY: e2e
 e2e: setup ## A whole Kubernetes with real pods: chart installed, a message delayed through a worker pod that is killed
@@ -50,6 +50,14 @@ e2e: setup ## A whole Kubernetes with real pods: chart installed, a message dela
 .PHONY: bench
 bench: setup ## Run the benchmarks (BENCH=policy for one); results as JSON in bench/results
 	@scripts/bench $(BENCH)
+
+.PHONY: simulate
+simulate: setup ## Run clusters of workers on a model of Kafka in virtual time (SEEDS=10000; SEED=7 for one, with its trace)
+	@$(NODE) node test/simulation/run.ts --seeds "$(or $(SEEDS),1000)" $(if $(SEED),--seed "$(SEED)")
+
+.PHONY: mutations
+mutations: setup ## Put deliberate bugs into copies of the tree: the simulator must find each
+	@$(NODE) node test/mutations/run.ts
 
 .PHONY: torture
 torture: setup ## Kill, stop and cut off delay queue workers on real brokers, and judge (MINUTES=5 BROKERS=1 or 3, SEED=n, RATE=100)

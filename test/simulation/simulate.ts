@@ -18,6 +18,8 @@ const INSPECT_MS = 500
 const REST_MS = 90_000
 /** After a restart of everything, time to do again what was done before. */
 const AFTERMATH_MS = 4_000
+/** A task that was stopped is a failure, unless its worker has lost it and is only about to hear of that. */
+const STOPPED_MS = 20_000
 const MAX_DELAY_MS = 600_000
 /** What memory may hold above its budget: a fetch, and what tasks always read. */
 const ALLOWANCE_BYTES = 1_048_576
@@ -74,6 +76,7 @@ class World {
   readonly #sources: readonly string[]
   readonly #weather
   #broken: Broken | undefined
+  readonly #stopped = new Map<string, number>()
 
   constructor(seed: number) {
     const random = new Random(seed)
@@ -179,8 +182,13 @@ class World {
       this.#inspect()
       try {
         for (const { name, worker, memoryBytes } of this.#fleet.running) {
-          for (const { state, partition, reason, message } of worker.tasks())
-            if (state === 'stopped') throw new Broken(`${name} stopped task ${partition}: ${reason ?? ''} ${message ?? ''}`)
+          for (const { state, partition, reason, message } of worker.tasks()) {
+            if (state !== 'stopped') continue
+            const task = `${name} stopped task ${partition}: ${reason ?? ''} ${message ?? ''}`
+            const seen = (this.#stopped.get(task) ?? 0) + 1
+            this.#stopped.set(task, seen)
+            if (seen * INSPECT_MS > STOPPED_MS) throw new Broken(task)
+          }
           const bytes = memoryBytes()
           if (bytes > this.#weather.memoryBudgetBytes + ALLOWANCE_BYTES)
             throw new Broken(`${name} holds ${bytes} bytes, above its budget of ${this.#weather.memoryBudgetBytes}`)

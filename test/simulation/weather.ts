@@ -1,5 +1,5 @@
 import type { QueueConfig } from '../../src/kinds/delay-queue/config.ts'
-import { Random } from '../support/delay-queue/random.ts'
+import type { Random } from '../support/delay-queue/random.ts'
 import type { Network } from '../support/model/time.ts'
 
 /** What a seed makes of a run. */
