@@ -41,6 +41,12 @@ export class Hosted {
   keptAtMs = 0
   /** Next offset wanted per source. */
   readonly next = new Map<string, number>()
+  /** Sources that have nothing to read: nobody but this task writes to them, and all that was written has been read. */
+  readonly dormant = new Set<string>()
+  /** Sources that a transaction writes to which has not committed yet. */
+  readonly writing = new Set<string>()
+  /** Sources that were not written to since their ends were asked for. */
+  readonly asked = new Set<string>()
   /** Sources taken from the reader, with the monotonic time. */
   readonly paused = new Map<string, number>()
   /** Outputs at once; halved to find a record that brokers refuse. */
@@ -64,6 +70,7 @@ export class Hosted {
     this.#task = this.family.create(this.partition)
     this.next.clear()
     this.paused.clear()
+    this.dormant.clear()
   }
 
   get active(): boolean {

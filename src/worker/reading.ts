@@ -1,6 +1,6 @@
 import type { Clock } from '../api/clock.ts'
 import { KafkaError } from '../kafka/errors.ts'
-import type { LogReader, LogRecord, ReadBatch, TopicPartition } from '../kafka/log.ts'
+import type { LogReader, LogRecord, OutgoingRecord, ReadBatch, TopicPartition } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Doorbell } from './doorbell.ts'
 import type { Hosted, StopReason } from './hosted.ts'
@@ -10,8 +10,13 @@ import { Restores } from './restores.ts'
 
 const POLL_RECORDS = 1000
 const POLL_WAIT_MS = 20
+/** Once nothing has come for a while. A source that is resumed meanwhile is read that much later. */
+const IDLE_POLL_WAIT_MS = 100
+const IDLE_AFTER_MS = 1000
 /** How old the knowledge that nothing is unread may become: tasks that wait for it fire that much later. */
 const PROOF_INTERVAL_MS = 200
+/** The same for tasks that hold nothing which could wait for it. */
+const IDLE_PROOF_INTERVAL_MS = 30_000
 /** A source that is held flaps less when it rests this long. */
 const REST_MS = 20
 
@@ -36,7 +41,9 @@ export class Reading {
   #stopping = false
   #loop: Promise<void> = Promise.resolve()
   #proving = false
-  #provenAt = 0
+  #provenAt = -Infinity
+  #allProvenAt = -Infinity
+  #busyAt = 0
 
   constructor(options: ReadingOptions) {
     this.#with = options
@@ -59,27 +66,51 @@ export class Reading {
     return this.#restores.begin(hosted, starts, ends)
   }
 
-  /** From now on the task is given its sources. */
-  async open(hosted: Hosted, starts: ReadonlyMap<string, number>): Promise<void> {
-    const { partition } = hosted
+  /** From now on the task is given its sources. `ends`: of them, asked after the fencing. */
+  async open(hosted: Hosted, starts: ReadonlyMap<string, number>, ends: ReadonlyMap<string, number>): Promise<void> {
+    const { partition, family, dormant } = hosted
     for (const [topic, offset] of starts) {
       hosted.next.set(topic, offset)
       this.#sources.set(key(topic, partition), hosted)
+      if (family.fed?.includes(topic) === true && offset >= (ends.get(topic) ?? Infinity)) dormant.add(topic)
     }
-    await this.#with.reader.assign([...starts].map(([topic, offset]) => ({ topic, partition, offset })))
+    const read = [...starts].filter(([topic]) => !dormant.has(topic))
+    await this.#with.reader.assign(read.map(([topic, offset]) => ({ topic, partition, offset })))
     this.#hold(hosted)
+  }
+
+  /** Before the first of these records may be in a log: what they are written to has something to read again. */
+  wake(hosted: Hosted, outputs: readonly OutgoingRecord[]): void {
+    if (hosted.family.fed === undefined) return
+    for (const { topic, partition } of outputs) {
+      if (partition !== hosted.partition) continue
+      // An end that is being asked for, or will be until this has committed, may be from before this record.
+      hosted.asked.delete(topic)
+      hosted.writing.add(topic)
+      if (hosted.dormant.has(topic)) this.#wake(hosted, topic)
+    }
+  }
+
+  #wake(hosted: Hosted, topic: string): void {
+    const { partition, dormant, next } = hosted
+    dormant.delete(topic)
+    if (this.#sources.get(key(topic, partition)) !== hosted) return
+    void this.#with.reader.assign([{ topic, partition, offset: next.get(topic) ?? 0 }])
+    this.#busyAt = this.#with.clock.monotonicMs()
   }
 
   /** From now on the task is given nothing. */
   async close(hosted: Hosted): Promise<void> {
     this.#restores.end(hosted)
     const open = hosted.sources().filter(({ topic, partition }) => this.#sources.delete(key(topic, partition)))
+    hosted.dormant.clear()
     await this.#with.reader.unassign(open)
     this.#with.bell.ring()
   }
 
-  /** Reads on or not, as the tasks say; to be called when they may have changed their mind. */
+  /** After a commit: reads on or not, as the tasks say, which may have changed their mind. */
   adjust(hosted: Hosted): void {
+    hosted.writing.clear()
     if (this.#with.memory.balance()) for (const each of this.#with.tasks()) this.#hold(each)
     else this.#hold(hosted)
   }
@@ -93,12 +124,13 @@ export class Reading {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      const batch = await this.#with.reader.poll(POLL_RECORDS, POLL_WAIT_MS)
+      const batch = await this.#with.reader.poll(POLL_RECORDS, this.#pollWaitMs())
       this.#deliver(batch.records)
       for (const { topic, partition, offset } of batch.ends) this.#reached(topic, partition, offset)
       for (const stopped of batch.stopped) await this.#halted(stopped)
       this.#restores.progress()
       if (batch.records.length > 0) {
+        this.#busyAt = this.#with.clock.monotonicMs()
         this.#with.metrics.recordsRead.inc({}, batch.records.length)
         this.#with.memory.balance()
         this.#with.bell.ring()
@@ -106,6 +138,11 @@ export class Reading {
       for (const hosted of this.#with.tasks()) this.#hold(hosted)
       this.#prove()
     }
+  }
+
+  #pollWaitMs(): number {
+    const idle = this.#with.clock.monotonicMs() - this.#busyAt > IDLE_AFTER_MS
+    return idle && this.#with.tasks().every(({ state }) => state !== 'restoring') ? IDLE_POLL_WAIT_MS : POLL_WAIT_MS
   }
 
   /** Records come in runs of one partition. */
@@ -166,7 +203,7 @@ export class Reading {
     const { partition, paused, task, next } = hosted
     const now = this.#with.clock.monotonicMs()
     for (const topic of task.held) {
-      if (paused.has(topic) || !this.#sources.has(key(topic, partition))) continue
+      if (paused.has(topic) || hosted.dormant.has(topic) || !this.#sources.has(key(topic, partition))) continue
       paused.set(topic, now)
       this.#with.reader.pause([{ topic, partition }])
     }
@@ -179,32 +216,56 @@ export class Reading {
 
   /** Silence says nothing by itself: ask for the ends, and tell each task whose source was read that far, as of before the question. */
   #prove(): void {
-    const { clock } = this.#with
-    if (this.#proving || this.#sources.size === 0 || clock.monotonicMs() - this.#provenAt < PROOF_INTERVAL_MS) return
+    const now = this.#with.clock.monotonicMs()
+    if (this.#proving || now - this.#provenAt < PROOF_INTERVAL_MS) return
+    // What a task does not hold cannot become due: hundreds of idle ones are asked about seldom.
+    const all = now - this.#allProvenAt >= IDLE_PROOF_INTERVAL_MS
+    const hosted = [...new Set(this.#sources.values())].filter(({ active, task }) => active && (all || task.bytes > 0))
+    if (hosted.length === 0) return
     this.#proving = true
-    void this.#proveNow().finally(() => {
+    void this.#proveNow(hosted, all).finally(() => {
       this.#proving = false
-      this.#provenAt = clock.monotonicMs()
+      this.#provenAt = this.#with.clock.monotonicMs()
+      if (all) this.#allProvenAt = this.#provenAt
     })
   }
 
-  async #proveNow(): Promise<void> {
+  /** Of a dormant source it is known without asking; with `all` it is asked nevertheless, lest somebody else has written to it. */
+  async #proveNow(hosted: readonly Hosted[], all: boolean): Promise<void> {
     const { reader, clock, bell, logger } = this.#with
     const asOf = clock.now()
-    const asked = [...this.#sources.values()]
-      .filter((hosted, index, all) => all.indexOf(hosted) === index)
-      .flatMap(hosted => hosted.sources().map(source => ({ hosted, source })))
+    const sources = hosted.flatMap(each =>
+      each.sources().map(({ topic }) => ({ hosted: each, topic, wasDormant: each.dormant.has(topic) })),
+    )
+    const asked = sources.filter(({ wasDormant }) => all || !wasDormant)
+    for (const { hosted: each, topic } of asked) if (!each.writing.has(topic)) each.asked.add(topic)
     try {
-      const answers = await reader.watermarks(asked.map(({ source }) => source))
-      asked.forEach(({ hosted, source: { topic, partition } }, index) => {
-        const answer = answers[index]
-        const next = hosted.next.get(topic)
-        if (answer === undefined || answer instanceof KafkaError || next === undefined || next < answer.high) return
-        if (hosted.active && this.#sources.get(key(topic, partition)) === hosted) hosted.task.caughtUp(topic, next, asOf)
-      })
+      const answers = await reader.watermarks(asked.map(({ hosted: { partition }, topic }) => ({ topic, partition })))
+      const ends = new Map(asked.map((source, index) => [source, answers[index]]))
+      for (const source of sources) {
+        const { hosted: each, topic, wasDormant } = source
+        const next = each.next.get(topic)
+        if (next === undefined || !each.active || this.#sources.get(key(topic, each.partition)) !== each) continue
+        const answer = ends.get(source)
+        const isDormant = wasDormant && each.dormant.has(topic)
+        if (answer === undefined || answer instanceof KafkaError) {
+          if (isDormant) each.task.caughtUp(topic, next, asOf)
+        } else if (next >= answer.high) {
+          each.task.caughtUp(topic, next, asOf)
+          this.#rest(each, topic)
+        } else if (isDormant) this.#wake(each, topic)
+      }
       bell.ring()
     } catch (error) {
       logger.debug({ error }, 'no broker answered for the ends of the sources')
     }
+  }
+
+  /** Read to its end, and not written to since we asked where that is. */
+  #rest(hosted: Hosted, topic: string): void {
+    const { family, partition, dormant, asked, paused } = hosted
+    if (family.fed?.includes(topic) !== true || dormant.has(topic) || !asked.has(topic) || paused.has(topic)) return
+    dormant.add(topic)
+    void this.#with.reader.unassign([{ topic, partition }])
   }
 }

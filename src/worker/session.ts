@@ -155,6 +155,9 @@ export class Session {
       transactionalId,
       routing,
       member: this.#memberNow,
+      writing: (hosted, outputs) => {
+        reading.wake(hosted, outputs)
+      },
       advanced: hosted => {
         reading.adjust(hosted)
       },

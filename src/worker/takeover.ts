@@ -68,7 +68,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   await reading.restore(hosted, startsOf(hosted, committed, ends), highs(ends))
   check(hosted)
   const starts = hosted.task.started(committed, highs(ends), clock.now())
-  await checkRange(hosted, starts, reader)
+  const sourceEnds = await checkRange(hosted, starts, reader)
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
   await transactions.writeOffsets([{ hosted, offsets: claim }], false)
@@ -77,7 +77,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   hosted.claimed = true
   check(hosted)
   hosted.state = 'running'
-  await reading.open(hosted, starts)
+  await reading.open(hosted, starts, sourceEnds)
 }
 
 function check(hosted: Hosted): void {
@@ -141,7 +141,7 @@ function startsOf(
 }
 
 /** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
-async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, reader: LogReader): Promise<void> {
+async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, reader: LogReader): Promise<ReadonlyMap<string, number>> {
   const { partition } = hosted
   const found = await watermarksOf(
     [...starts.keys()].map(topic => ({ topic, partition })),
@@ -163,4 +163,5 @@ async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, r
       )
     }
   }
+  return highs(found)
 }

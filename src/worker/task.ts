@@ -18,6 +18,8 @@ export interface TaskFamily {
   readonly input: string
   /** Topics whose partition p is consumed with committed offsets by task p; the input is the first. Co-partitioned. */
   readonly sources: readonly string[]
+  /** Those of the sources whose partition p is written by task p alone: they are not read while they are known to be empty. */
+  readonly fed?: readonly string[]
   /** Topics whose partition p is read at restore, from a position to the end captured after fencing. */
   readonly states: readonly string[]
   create(partition: number): Task

@@ -9,7 +9,8 @@ import { encodeOwnership } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { blame, isRefusal } from './refusals.ts'
 import type { Entry } from './refusals.ts'
-import type { Proposal, Routing } from './task.ts'
+import type { Proposal, Routing, TaskFamily } from './task.ts'
+import { Turns } from './turns.ts'
 
 const OFFSETS_TIMEOUT_MS = 10_000
 const COMMIT_TIMEOUT_MS = 15_000
@@ -39,6 +40,8 @@ export interface TransactionsOptions {
   readonly clock: Clock
   readonly metrics: WorkerMetrics
   readonly logger: Logger
+  /** The task is about to write these: called before the first of them may be in a log. */
+  readonly writing?: (hosted: Hosted, outputs: readonly OutgoingRecord[]) => void
   /** The task advanced: what it holds or wants to read may have changed. */
   readonly advanced: (hosted: Hosted) => void
   readonly stop: (hosted: Hosted, error: unknown) => void
@@ -62,7 +65,7 @@ type Outcome = KafkaError | undefined
 export class Transactions {
   readonly #with: TransactionsOptions
   #tail: Promise<unknown> = Promise.resolve()
-  #turn = 0
+  readonly #turns = new Turns()
   #stopping = false
   #broken = false
   #failures = 0
@@ -126,6 +129,7 @@ export class Transactions {
     if (this.#stopping || this.#broken) return 'idle'
     const entries = this.#gather()
     if (entries.length === 0) return 'idle'
+    for (const { hosted, proposal } of entries) this.#with.writing?.(hosted, proposal.outputs)
     const error = await this.#transact(
       entries,
       entries.flatMap(entry => entry.offsets),
@@ -138,20 +142,27 @@ export class Transactions {
   #gather(): readonly Entry[] {
     const hosted = this.#with.tasks().filter(({ claimed, leaving }) => claimed && !leaving)
     const now = this.#with.clock.now()
-    const first = (this.#turn += 1)
     const entries: Entry[] = []
+    const taken = new Map<TaskFamily, number>()
     let room = BATCH_LIMIT
     let bytes = 0
-    for (let i = 0; i < hosted.length && room > 0 && bytes < MOST_BYTES; i += 1) {
-      const each = hosted[(first + i) % hosted.length]
-      if (each === undefined || (each.alone && entries.length > 0)) continue
-      const entry = this.#propose(each, now, Math.min(each.limit, room))
-      if (entry === undefined) continue
-      entries.push(entry)
-      room -= entry.proposal.outputs.length
-      for (const { value } of entry.proposal.outputs) bytes += value?.length ?? 0
-      if (each.alone) break
+    for (const { tasks, rivals } of this.#turns.next(hosted)) {
+      const leave = room - Math.ceil(room / (1 + rivals))
+      const mostBytes = bytes + (MOST_BYTES - bytes) / (1 + rivals)
+      for (const each of tasks) {
+        if (room <= leave || bytes >= mostBytes) break
+        if (each.alone && entries.length > 0) continue
+        const entry = this.#propose(each, now, Math.min(each.limit, room - leave))
+        if (entry === undefined) continue
+        entries.push(entry)
+        const { outputs } = entry.proposal
+        room -= outputs.length
+        taken.set(each.family, (taken.get(each.family) ?? 0) + outputs.length)
+        for (const { value } of outputs) bytes += value?.length ?? 0
+      }
+      if (entries[0]?.hosted.alone === true) break
     }
+    this.#turns.took(taken)
     return entries
   }
 

@@ -8,10 +8,8 @@ import { connectConsumer, disconnect } from './client.ts'
 import { call } from './errors.ts'
 import { logRecord } from './records.ts'
 import { consumerConfig } from './settings.ts'
+import { WatermarkQueries } from './watermarks.ts'
 
-const WATERMARKS_TIMEOUT_MS = 5000
-const EARLIEST = -2
-const LATEST = -1
 /** A partition that delivers nothing for so long is compared with the broker: the client may have dropped its error. */
 const SUSPECT_AFTER_MS = 2000
 /** And after so long, with records waiting, it is started again. */
@@ -56,11 +54,15 @@ class ConfluentReader implements LogReader {
   readonly #readings = new Map<string, Reading>()
   #changes: Change[] = []
   #ends: EofEvent[] = []
+  readonly #queries: WatermarkQueries
   #suspicious = false
+  #checking = false
+  #stopped: ReadBatch['stopped'][number][] = []
 
   constructor(consumer: Consumer, uncommitted: Consumer) {
     this.#consumer = consumer
     this.#uncommitted = uncommitted
+    this.#queries = new WatermarkQueries(consumer, uncommitted)
     consumer.on('partition.eof', end => {
       this.#ends.push(end)
     })
@@ -96,7 +98,10 @@ class ConfluentReader implements LogReader {
     const messages = await this.#consume(max)
     const records = this.#accept(messages)
     const ends = this.#takeEnds()
-    return { records, ends, stopped: await this.#stopped() }
+    if (!this.#checking) void this.#check()
+    const stopped = this.#stopped
+    this.#stopped = []
+    return { records, ends, stopped }
   }
 
   positions(partitions: readonly TopicPartition[]): readonly (number | undefined)[] {
@@ -109,21 +114,8 @@ class ConfluentReader implements LogReader {
     })
   }
 
-  async watermarks(partitions: readonly TopicPartition[]): Promise<readonly (Watermarks | KafkaError)[]> {
-    if (partitions.length === 0) return []
-    const [low, high, stable] = await Promise.all([
-      this.#offsets(this.#uncommitted, partitions, EARLIEST),
-      this.#offsets(this.#uncommitted, partitions, LATEST),
-      this.#offsets(this.#consumer, partitions, LATEST),
-    ])
-    return partitions.map(({ topic, partition }) => {
-      const name = key(topic, partition)
-      const [first, last, lastStable] = [low.get(name), high.get(name), stable.get(name)]
-      if (first !== undefined && last !== undefined && lastStable !== undefined) return { low: first, high: last, lastStable }
-      return new KafkaError('UnknownTopic', `no broker answers for ${topic}[${partition}]: is the topic there, and may we read it?`, {
-        retriable: true,
-      })
-    })
+  watermarks(partitions: readonly TopicPartition[]): Promise<readonly (Watermarks | KafkaError)[]> {
+    return this.#queries.of(partitions)
   }
 
   async close(): Promise<void> {
@@ -189,29 +181,29 @@ class ConfluentReader implements LogReader {
 
   /**
    * The binding drops an error that comes behind records in the same call, and an error does not name its partition: so silence is checked.
-   * A partition at its end is silent too, hence the interval.
+   * A partition at its end is silent too, hence the interval. Reading goes on meanwhile: an answer may take seconds.
    */
-  async #stopped(): Promise<ReadBatch['stopped']> {
+  async #check(): Promise<void> {
     const now = performance.now()
     const suspects = [...this.#readings.values()].filter(
       reading => reading.active && (this.#suspicious || now - Math.max(reading.heardAt, reading.checkedAt) > SUSPECT_AFTER_MS),
     )
-    if (suspects.length === 0) return []
+    if (suspects.length === 0) return
+    this.#checking = true
+    const asked = suspects.map(({ next }) => next)
     // No broker answers: that is no reason to stop reading what they may send next.
     const answers = await this.watermarks(suspects).catch(() => undefined)
-    if (answers === undefined) {
-      for (const reading of suspects) reading.checkedAt = performance.now()
-      return []
-    }
-    this.#suspicious = false
-    return suspects.flatMap((reading, index): ReadBatch['stopped'] => {
-      // Paused or taken away while we asked.
-      if (this.#readings.get(key(reading.topic, reading.partition)) !== reading) return []
-      const answer = answers[index]
-      const error = answer instanceof KafkaError || answer === undefined ? answer : this.#examine(reading, answer, now)
-      reading.checkedAt = now
-      return error === undefined ? [] : [{ topic: reading.topic, partition: reading.partition, error }]
+    if (answers !== undefined) this.#suspicious = false
+    suspects.forEach((reading, index) => {
+      reading.checkedAt = performance.now()
+      const answer = answers?.[index]
+      // Paused or taken away while we asked, or not silent at all.
+      const isSame = this.#readings.get(key(reading.topic, reading.partition)) === reading && reading.next === asked[index]
+      if (answer === undefined || !isSame) return
+      const error = answer instanceof KafkaError ? answer : this.#examine(reading, answer, now)
+      if (error !== undefined) this.#stopped.push({ topic: reading.topic, partition: reading.partition, error })
     })
+    this.#checking = false
   }
 
   #examine(reading: Reading, watermarks: Watermarks, now: number): KafkaError | undefined {
@@ -221,21 +213,6 @@ class ConfluentReader implements LogReader {
     // In range, records waiting, and yet silent: its fetcher stopped for an error that never reached us.
     else if (next < watermarks.lastStable && now - heardAt > DEAF_AFTER_MS) void this.assign([{ topic, partition, offset: next }])
     return error
-  }
-
-  async #offsets(consumer: Consumer, partitions: readonly TopicPartition[], position: number): Promise<ReadonlyMap<string, number>> {
-    // The lookup by time passes the request's special times through: one request per broker for all partitions, 1 ms (listOffsets takes 500).
-    const query = partitions.map(({ topic, partition }) => ({ topic, partition, offset: position }))
-    const answers = await call<readonly (Partial<TopicPartitionOffset> | Error)[]>('list offsets', done => {
-      consumer.offsetsForTimes(query, WATERMARKS_TIMEOUT_MS, done)
-    })
-    const found = new Map<string, number>()
-    for (const answer of answers) {
-      if (answer instanceof Error) continue
-      const { topic, partition, offset } = answer
-      if (topic !== undefined && partition !== undefined && offset !== undefined && offset >= 0) found.set(key(topic, partition), offset)
-    }
-    return found
   }
 }
 

@@ -31,6 +31,8 @@ export function consumerConfig(settings: ConnectionSettings, clientId: string, g
     'enable.auto.offset.store': false,
     'isolation.level': 'read_committed',
     'enable.partition.eof': true,
+    // How long a missing topic counts as one that is not known everywhere yet (30 s by default): whoever asks about it waits so long.
+    'topic.metadata.propagation.max.ms': 1000,
     'fetch.wait.max.ms': 50,
     'fetch.queue.backoff.ms': 5,
     'fetch.error.backoff.ms': 50,

@@ -116,10 +116,13 @@ export async function groupOffsets(brokers: Brokers, groupId: string): Promise<r
   if (error !== undefined && error.code !== 'UnknownGroup') throw error
   return (groups[0]?.topics ?? []).flatMap(({ name, partitions }) =>
     partitions.flatMap(({ partitionIndex, committedOffset, metadata }) =>
-      committedOffset < 0n ? [] : [{ topic: name, partition: partitionIndex, offset: committedOffset, metadata: metadata ?? '' }],
+      committedOffset < 0n ? [] : [{ topic: name, partition: partitionIndex, offset: committedOffset, metadata: textOf(metadata) }],
     ),
   )
 }
+
+/** librdkafka ends the metadata of transactional commits with a null character, as a text in C is (seen with 2.11). */
+const textOf = (metadata: string | null | undefined): string => (metadata ?? '').replace(/\0$/, '')
 
 export async function alterGroupOffsets(
   brokers: Brokers,

@@ -14,6 +14,7 @@ export const worked: WorkedKind = {
       resource: { kind: 'DelayQueue', namespace, name: resource.name },
       input,
       sources: [input, ...fixed.map(({ topic }) => topic), ...tiers.map(({ topic }) => topic)],
+      fed: tiers.map(({ topic }) => topic),
       states: [journal, ids],
       create: partition => new DelayTask(config, new QueueProtocol(config, `${namespace}/${resource.name}`, partition), partition),
       metrics,
