@@ -41,7 +41,7 @@ export async function cancel(desk: Desk, log: KafkaLog, options: CancelOptions):
   ]
   const data = { queue: `${queue.namespace}/${queue.name}`, id, partition, executed: execute, messages: ends, elsewhere }
   if (!execute) {
-    const remark = `dry run: nothing was written; a cancel in ${position} would end ${ends.length} messages; --execute writes it`
+    const remark = `dry run: nothing was written; a cancel in ${position} would end ${ends.length === 1 ? 'one message' : `${ends.length} messages`}; --execute writes it`
     return { answer: { data, text: [...shown, remark] }, failed: false }
   }
   const [input] = await desk.reader.watermarks([{ topic: queue.config.topics.input, partition }])

@@ -55,7 +55,9 @@ export async function pending(desk: Desk, window: Window): Promise<Answer> {
   const messages = found.map(one => messageOf(one, stateOf(one, nowMs)))
   const count = more
     ? `the first ${messages.length} messages; there are more: raise --limit or narrow --from and --to`
-    : `${messages.length} messages`
+    : messages.length === 1
+      ? 'one message'
+      : `${messages.length} messages`
   return {
     data: { queue: `${desk.queue.namespace}/${desk.queue.name}`, messages, more, remarks },
     text: [

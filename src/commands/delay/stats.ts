@@ -64,7 +64,7 @@ export async function stats(desk: Desk, scan: boolean, workers: readonly WorkerS
   const headline = [
     `${queue.namespace}/${queue.name}: ${exact ? '' : 'about '}${pending} pending, ${overdue} overdue`,
     ...(oldest === undefined ? [] : [`the oldest was due ${shownDistance(Date.parse(oldest) - nowMs)}`]),
-    ...(next === undefined ? [] : [`next in memory due ${shownDistance(Date.parse(next) - nowMs)}`]),
+    ...(next === undefined ? [] : [`the next is due ${shownDistance(Date.parse(next) - nowMs)}`]),
     `group ${queue.group}: ${group === undefined ? 'does not exist: no worker ever ran' : `${group.state}, ${group.members} members`}`,
   ].join('; ')
   return {
