@@ -49,7 +49,7 @@ export class Chaos {
     const { cluster, network, fleet, weather } = this.#with
     network.calm = true
     network.slow = false
-    for (const log of cluster.logs) log.awayUntilMs = -Infinity
+    for (const log of cluster.logs) log.awayUntilMs = log.markersAwayUntilMs = -Infinity
     cluster.groupsAwayUntilMs = -Infinity
     cluster.coordinator.awayUntilMs = -Infinity
     cluster.coordinator.failsAfterEndMs = 0
@@ -121,6 +121,9 @@ export class Chaos {
       case 'slow':
         network.slow = !network.slow
         return
+      case 'markers':
+        this.#delayMarkers()
+        return
       case 'compact':
         for (const log of cluster.partitionsOf('q.ids') ?? []) log.compact(random.below(log.high + 1), random.pick([0, 86_400_000]))
         return
@@ -141,6 +144,34 @@ export class Chaos {
     const { fleet, random } = this.#with
     const running = fleet.running.filter(({ process }) => !process.stopped)
     if (running.length > 0) action(random.pick(running))
+  }
+
+  /** The group has a new generation: the worst moment for a pause. */
+  shaken(): void {
+    const { random, time, weather } = this.#with
+    if (this.#over || !random.chance(weather.faults.pause)) return
+    time.after(random.below(100), () => {
+      if (this.#over) return
+      this.#withOne(running => {
+        this.#freeze(running, 'pause', 6_000 + random.below(4_000))
+      })
+    })
+  }
+
+  /** Of some partitions, while a partition changes hands. */
+  #delayMarkers(): void {
+    const { random, cluster, fleet, time } = this.#with
+    const topic = random.pick(['q.journal', 'q.ids', 'q.in', 'due', 'q.tier.16s'])
+    const untilMs = time.nowMs() + random.below(4_000)
+    for (const log of cluster.partitionsOf(topic) ?? []) log.markersAwayUntilMs = untilMs
+    this.#note(`markers of ${topic} are late until ${untilMs}`)
+    if (!random.chance(0.6)) return
+    time.after(random.below(1_500), () => {
+      if (this.#over) return
+      this.#withOne(running => {
+        fleet.stop(running)
+      })
+    })
   }
 
   /** While it takes over what others left. */

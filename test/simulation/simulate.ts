@@ -93,6 +93,7 @@ class World {
       now: () => Math.floor(EPOCH_MS + time.nowMs()),
       note: (where, what) => {
         trace.note(where, what)
+        if (where === 'group') this.#chaos.shaken()
       },
     })
     this.#cluster = cluster

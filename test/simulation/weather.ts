@@ -33,6 +33,7 @@ export const FAULTS = [
   'commit',
   'metadata',
   'slow',
+  'markers',
   'compact',
   'truncate',
   'foreign',

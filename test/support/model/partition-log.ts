@@ -31,6 +31,8 @@ export class PartitionLog {
   low = 0
   /** No leader serves the partition before this (monotonic). */
   awayUntilMs = -Infinity
+  /** Its leader is slow to write markers of transactions, until then (monotonic). */
+  markersAwayUntilMs = -Infinity
   /** The topic was deleted. */
   deleted = false
 

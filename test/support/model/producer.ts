@@ -142,6 +142,7 @@ export class ModelProducer implements TransactionalProducer {
       if (this.#transaction !== undefined) this.#transaction.begun = true
       const produce = (): void => {
         const log = cluster.led(place)
+        cluster.coordinator.enlist(this.#id, this.#epoch, log)
         this.#judge(records)
         cluster.coordinator.produce(this.#id, this.#epoch, log, records, sequence)
       }

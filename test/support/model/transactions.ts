@@ -8,6 +8,8 @@ import type { Network, Time } from './time.ts'
 /** Brokers look for transactions that are too old every so often (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). */
 const SCAN_INTERVAL_MS = 10_000
 
+const MARKER_RETRY_MS = 5
+
 type Outcome = 'committed' | 'aborted'
 
 /** One transaction. In each partition it ends with the marker there, not before. */
@@ -64,10 +66,15 @@ export class Coordinator {
 
   /** Produce: verified against the coordinator, as brokers do since 3.6. */
   produce(id: string, epoch: number, log: PartitionLog, records: readonly Appended[], sequence: number): void {
+    log.appendOnce(records, this.enlist(id, epoch, log), `${id} ${epoch}`, sequence)
+  }
+
+  /** AddPartitionsToTxn: the partition gets a marker, whether records of the transaction reach it or not. */
+  enlist(id: string, epoch: number, log: PartitionLog): Writer {
     const transaction = this.#ongoing(id, epoch)
-    let writer = transaction.writers.get(log)
-    if (writer === undefined) transaction.writers.set(log, (writer = { state: 'open' }))
-    log.appendOnce(records, writer, `${id} ${epoch}`, sequence)
+    const writer = transaction.writers.get(log) ?? { state: 'open' }
+    transaction.writers.set(log, writer)
+    return writer
   }
 
   /** AddOffsetsToTxn and TxnOffsetCommit. */
@@ -126,7 +133,7 @@ export class Coordinator {
     }
     const markers = [
       ...[...transaction.writers].map(([log, writer]) => () => {
-        if (!log.deleted && this.#time.nowMs() < log.awayUntilMs) return false
+        if (!log.deleted && this.#time.nowMs() < Math.max(log.awayUntilMs, log.markersAwayUntilMs)) return false
         log.end(writer, outcome)
         return true
       }),
@@ -143,7 +150,10 @@ export class Coordinator {
   #mark(write: () => boolean, written: () => void): void {
     this.#time.after(this.#network.markerMs(), () => {
       if (write()) written()
-      else this.#mark(write, written)
+      else
+        this.#time.after(MARKER_RETRY_MS, () => {
+          this.#mark(write, written)
+        })
     })
   }
 }
