@@ -5,11 +5,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { startKafka } from '../test/support/kafka.ts'
+import { startKafka, THROUGHPUT_JVM } from '../test/support/kafka.ts'
 import { kafkaStreams, sluice } from './peer/contenders.ts'
 import type { Contender } from './peer/contenders.ts'
 import { burst, kill, pending, steady } from './peer/phases.ts'
-import { faultsOf, table } from './peer/report.ts'
+import { brief, faultsOf, table } from './peer/report.ts'
 import type { Result } from './peer/report.ts'
 
 /** Measured, after the warm-up. */
@@ -48,8 +48,9 @@ function measureOf(phase: string): Measure {
 async function run(phase: string, measure: Measure, { name, make }: typeof OURS): Promise<Result> {
   const contender = await make(kafka.bootstrap, `bench-${phase}`)
   try {
-    console.error(`${phase}: ${name}`)
-    return { phase, contender: name, figures: await measure(contender) }
+    const result = { phase, contender: name, figures: await measure(contender) }
+    console.error(brief(result))
+    return result
   } finally {
     await contender.close()
   }
@@ -59,7 +60,7 @@ const asked = process.argv.slice(2)
 const unknown = asked.filter(phase => !(PHASES as readonly string[]).includes(phase))
 if (unknown.length > 0) throw new Error(`no phase ${unknown.join(', ')}; there are: ${PHASES.join(' ')}`)
 
-const kafka = await startKafka({ jvm: ['-Xms1g', '-Xmx1g', '-XX:+UseSerialGC'] })
+const kafka = await startKafka({ jvm: THROUGHPUT_JVM })
 const results: Result[] = []
 try {
   for (const contender of [OURS, PEER]) await run('warm-up', WARM_UP, contender)

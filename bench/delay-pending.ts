@@ -4,11 +4,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { startKafka } from '../test/support/kafka.ts'
+import { startKafka, THROUGHPUT_JVM } from '../test/support/kafka.ts'
 import { sluice } from './peer/contenders.ts'
 import type { Contender } from './peer/contenders.ts'
 import { burst, pending } from './peer/phases.ts'
-import { faultsOf, table } from './peer/report.ts'
+import { brief, faultsOf, table } from './peer/report.ts'
 import type { Result } from './peer/report.ts'
 
 const VALUE_BYTES = 100
@@ -16,13 +16,14 @@ const HOURS = [1, 24] as const
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
 const [count = 500_000, burstCount = 50_000] = process.argv.slice(2).map(Number)
-const kafka = await startKafka({ jvm: ['-Xms1g', '-Xmx1g', '-XX:+UseSerialGC'] })
+const kafka = await startKafka({ jvm: THROUGHPUT_JVM })
 
 async function run(phase: string, measure: (contender: Contender) => Promise<Result['figures']>): Promise<Result> {
   const contender = await sluice(kafka.bootstrap, phase)
   try {
-    console.error(phase)
-    return { phase, contender: 'sluice', figures: await measure(contender) }
+    const result = { phase, contender: 'sluice', figures: await measure(contender) }
+    console.error(brief(result))
+    return result
   } finally {
     await contender.close()
   }

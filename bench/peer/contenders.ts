@@ -36,7 +36,7 @@ export const sluice: Make = async (bootstrap, name) => {
   const target = `${namespace}.target`
   const queue = await QueueOnKafka.create(client(bootstrap), bootstrap, namespace, {
     partitions: PARTITIONS,
-    maxDelay: '30d',
+    maxDelay: '24h',
     target: { topic: target },
   })
   let worker: WorkerProcess | undefined

@@ -24,6 +24,12 @@ interface Row {
 
 const MIB = 2 ** 20
 
+/** One line for who watches, and for what is left of a run that was cut short. */
+export const brief = (result: Result): string =>
+  `${result.phase}, ${result.contender}: ${rowsOf(result)
+    .map(({ what, unit, value }) => `${what.slice(what.indexOf(': ') + 2)} ${Math.round(value)} ${unit}`)
+    .join(', ')}`
+
 /** A table in Markdown: a row per figure, a column per contender, and the first's share of the second's. */
 export function table(results: readonly Result[]): string {
   const contenders = [...new Set(results.map(({ contender }) => contender))].toSorted((a, b) => RANK.indexOf(a) - RANK.indexOf(b))
