@@ -123,7 +123,7 @@ class Trickle {
 }
 
 const queueOf = ({ headers = [] }: Message): string =>
-  (headers.find(each => Object.hasOwn(each, 'queue'))?.['queue'] as Buffer | undefined)?.toString() ?? ''
+  (headers.find(each => Object.hasOwn(each, 'queue'))?.queue as Buffer | undefined)?.toString() ?? ''
 
 async function timed(action: () => Promise<unknown>): Promise<number> {
   const beganMs = performance.now()
