@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import { readCommitted } from '../delay-queue/java-reader.ts'
@@ -27,6 +28,8 @@ const FIXED = '5s'
 const FIXED_MS = 5_000
 /** After the last fault, everything must have come to its end within this time: what has not hangs, and counts as lost. */
 const DRAIN_WITHIN_MS = 120_000
+/** To judge a long run takes a second. */
+const JUDGE_EVERY_MS = 2_000
 /** Kafka's consumer may need long for its first record on a busy machine. */
 const QUIET_MS = 10_000
 
@@ -113,7 +116,7 @@ export class Torture {
 
   /** Records that were seen at their end. */
   get ended(): number {
-    return this.#witness.of(this.#outcomes).length
+    return this.#witness.count(this.#outcomes)
   }
 
   /** For whoever waits. */
@@ -160,7 +163,8 @@ export class Torture {
     await this.#cluster.stop()
   }
 
-  #nothingWaits(): boolean {
+  async #nothingWaits(): Promise<boolean> {
+    await pause(JUDGE_EVERY_MS)
     const { violations } = judge(this.#facts, this.#witness.of(this.#inputs), this.#witness.of(this.#outcomes))
     return !violations.some(({ kind }) => kind === 'lost')
   }

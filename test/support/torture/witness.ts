@@ -23,6 +23,7 @@ export class Witness {
   readonly #kcat: string
   readonly #bootstrap: string
   readonly #seen = new Map<string, { readonly entry: LogEntry; readonly seenAtMs: number }>()
+  readonly #counts = new Map<string, number>()
   readonly #children = new Set<ChildProcess>()
   #closed = false
   restarts = 0
@@ -37,9 +38,8 @@ export class Witness {
     return [...this.#seen.values()].filter(({ entry }) => topics.has(entry.topic)).map(({ entry }) => entry)
   }
 
-  /** How many records it has seen in all. */
-  get count(): number {
-    return this.#seen.size
+  count(topics: ReadonlySet<string>): number {
+    return [...topics].reduce((sum, topic) => sum + (this.#counts.get(topic) ?? 0), 0)
   }
 
   /** undefined: it has not seen the record. */
@@ -95,6 +95,8 @@ export class Witness {
     const pairs = Array.from({ length: headers.length / 2 }, (_, i) => [headers[2 * i] ?? '', headers[2 * i + 1] ?? ''] as const)
     const entry = { topic, partition, offset, appendedMs: ts, key: key ?? '', value: payload ?? '', headers: Object.fromEntries(pairs) }
     const place = placeOf(entry)
-    if (!this.#seen.has(place)) this.#seen.set(place, { entry, seenAtMs })
+    if (this.#seen.has(place)) return
+    this.#seen.set(place, { entry, seenAtMs })
+    this.#counts.set(topic, (this.#counts.get(topic) ?? 0) + 1)
   }
 }
