@@ -97,6 +97,12 @@ test('should see each of 3,000 messages once while workers move them', async () 
       batch.map(id => ({ key: id, headers: { 'sluice-id': id, 'sluice-delay': String(120_000 + random.below(3_400_000)) } })),
     )
   for (let i = 0; i < 3; i++) expect((await look()).toSorted()).toEqual(ids.toSorted())
+  // What the workers commit beside their offsets is what is there.
+  await eventually('the counts of the tiers', async () => {
+    const { sources } = await json<{ readonly sources: readonly { readonly where: string; readonly pending: number }[] }>('stats', 'shop/q')
+    const told = sources.filter(({ where }) => where.startsWith('tier')).reduce((sum, { pending }) => sum + pending, 0)
+    return told >= ids.length && told === (await pending()).filter(({ where }) => where.startsWith('tier')).length
+  })
 })
 
 describe('get and cancel', () => {
