@@ -102,6 +102,10 @@ async function offsets(consumer: Consumer, partitions: readonly TopicPartition[]
   const query = partitions.map(({ topic, partition }) => ({ topic, partition, offset: position }))
   const answers = await call<readonly (Partial<TopicPartitionOffset> | Error)[]>('list offsets', done => {
     consumer.offsetsForTimes(query, TIMEOUT_MS, done)
+  }).catch((error: unknown) => {
+    // Asked about missing partitions only, librdkafka fails as a whole; beside one that is there, they merely have no answer.
+    if (error instanceof KafkaError && error.code === 'UnknownTopic') return []
+    throw error
   })
   const found = new Map<string, number>()
   for (const answer of answers) {
