@@ -79,8 +79,11 @@ export interface Task {
   readonly bytes: number
   /** The kernel is above its memory budget by this ratio (1 = at the budget): hold sources, shorten horizons. */
   pressure(ratio: number): void
-  /** Work that is ready now, at most about `limit` outputs; undefined when there is none. */
-  propose(now: EpochMs, limit: number, routing: Routing): Proposal | undefined
+  /**
+   * Work that is ready now, at most about `limit` outputs; undefined when there is none. What is due after now but by `dueBy` may be in it as well,
+   * with `notBefore` set: the kernel stages it and commits in time. (Left out: `now`.)
+   */
+  propose(now: EpochMs, limit: number, routing: Routing, dueBy?: EpochMs): Proposal | undefined
   committed(proposal: Proposal, now: EpochMs): readonly Observation[]
   /** The broker refused this record of the last proposal for good (too large, unauthorised, no such topic): dead-letter it next time. */
   rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void
@@ -103,6 +106,8 @@ export interface Proposal {
   readonly outputs: readonly OutgoingRecord[]
   /** Positions of sources, with metadata; the kernel adds its transactional id to the metadata. */
   readonly offsets: readonly Commit[]
+  /** The transaction commits then, or later: so no reader sees it earlier. At most the `dueBy` that was asked for. */
+  readonly notBefore?: EpochMs
   /** Opaque to the kernel: what `committed` needs to advance. */
   readonly token: unknown
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Doorbell } from './doorbell.ts'
 import { BATCH_LIMIT } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
+import { LONGEST_LEAD_MS, Lead } from './lead.ts'
 import { encodeOwnership } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { blame, isRefusal } from './refusals.ts'
@@ -68,6 +69,7 @@ export class Transactions {
   readonly #turns = new Turns()
   #stopping = false
   #broken = false
+  readonly #lead = new Lead()
   #failures = 0
   #failingSince = 0
 
@@ -115,10 +117,6 @@ export class Transactions {
     if (error !== undefined) throw error
   }
 
-  #ended(): boolean {
-    return this.#broken
-  }
-
   #exclusive<Answer>(action: () => Promise<Answer>): Promise<Answer> {
     const answer = this.#tail.then(action)
     this.#tail = answer.catch(() => undefined)
@@ -142,6 +140,7 @@ export class Transactions {
   #gather(): readonly Entry[] {
     const hosted = this.#with.tasks().filter(({ claimed, leaving }) => claimed && !leaving)
     const now = this.#with.clock.now()
+    const dueBy = now + this.#lead.ms
     const entries: Entry[] = []
     const taken = new Map<TaskFamily, number>()
     let room = BATCH_LIMIT
@@ -152,7 +151,7 @@ export class Transactions {
       for (const each of tasks) {
         if (room <= leave || bytes >= mostBytes) break
         if (each.alone && entries.length > 0) continue
-        const entry = this.#propose(each, now, Math.min(each.limit, room - leave))
+        const entry = this.#propose(each, now, dueBy, Math.min(each.limit, room - leave))
         if (entry === undefined) continue
         entries.push(entry)
         const { outputs } = entry.proposal
@@ -166,12 +165,17 @@ export class Transactions {
     return entries
   }
 
-  #propose(hosted: Hosted, now: number, limit: number): Entry | undefined {
+  #propose(hosted: Hosted, now: number, dueBy: number, limit: number): Entry | undefined {
     try {
-      const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing) : undefined
+      const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing, dueBy) : undefined
       const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
       if (proposal === undefined && offsets.length === 0) return undefined
-      return { hosted, proposal: proposal ?? NOTHING, offsets: this.#owned({ hosted, offsets }, hosted.state === 'stopped'), refused: undefined }
+      return {
+        hosted,
+        proposal: proposal ?? NOTHING,
+        offsets: this.#owned({ hosted, offsets }, hosted.state === 'stopped'),
+        refused: undefined,
+      }
     } catch (error) {
       this.#with.stop(hosted, error)
       return undefined
@@ -209,10 +213,10 @@ export class Transactions {
       await producer.begin()
       for (const entry of entries) this.#send(entry)
       // Checked in the same turn in which the offsets are handed over: a partition that was lost meanwhile must not be written.
-      if (this.#ended() || entries.some(({ hosted }) => hosted.lost)) {
-        throw new KafkaError('RebalanceInProgress', 'a partition was lost', { retriable: true })
-      }
+      this.#checkOwned(entries)
       await producer.sendOffsets(offsets, this.#with.member(), OFFSETS_TIMEOUT_MS)
+      this.#lead.staged(clock.monotonicMs() - beganMs)
+      await this.#due(entries)
       committing = true
       await producer.commit(COMMIT_TIMEOUT_MS)
     } catch (error) {
@@ -221,6 +225,24 @@ export class Transactions {
     metrics.transactionSeconds.observe((clock.monotonicMs() - beganMs) / 1000)
     metrics.transactions.inc({ outcome: 'committed' })
     return undefined
+  }
+
+  #checkOwned(entries: readonly Entry[]): void {
+    if (!this.#broken && !entries.some(({ hosted }) => hosted.lost)) return
+    throw new KafkaError('RebalanceInProgress', 'a partition was lost', { retriable: true })
+  }
+
+  /** Until the clock says that everything in it is due; a revocation or a stop waits no longer for it than for any transaction. */
+  async #due(entries: readonly Entry[]): Promise<void> {
+    const { clock } = this.#with
+    const notBefore = entries.reduce((latest, { proposal }) => Math.max(latest, proposal.notBefore ?? -Infinity), -Infinity)
+    const giveUpAtMs = clock.monotonicMs() + 2 * LONGEST_LEAD_MS
+    for (let leftMs = notBefore - clock.now(); leftMs > 0; leftMs = notBefore - clock.now()) {
+      if (clock.monotonicMs() >= giveUpAtMs)
+        throw new KafkaError('Timeout', 'the clock was set back during a transaction', { retriable: true })
+      await clock.sleep(Math.min(leftMs, LONGEST_LEAD_MS))
+      this.#checkOwned(entries)
+    }
   }
 
   #send(entry: Entry): void {
@@ -274,7 +296,10 @@ export class Transactions {
     const now = this.#with.clock.now()
     let wakeAt = Infinity
     for (const { active, task } of this.#with.tasks()) if (active) wakeAt = Math.min(wakeAt, task.wakeAt() ?? Infinity)
-    return wakeAt <= now ? NOTHING_DUE_MS : Math.min(LONGEST_SLEEP_MS, Math.max(1, wakeAt - now))
+    if (wakeAt <= now) return NOTHING_DUE_MS
+    const leadMs = this.#lead.ms
+    // Within the lead already and yet nothing was proposed: not everything that a task waits for can be staged.
+    return wakeAt - now <= leadMs ? Math.min(NOTHING_DUE_MS, wakeAt - now) : Math.min(LONGEST_SLEEP_MS, Math.max(1, wakeAt - now - leadMs))
   }
 
   async #backOff(error: KafkaError): Promise<void> {

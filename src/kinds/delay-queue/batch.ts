@@ -17,6 +17,8 @@ export class Batch {
   /** Net change of the records that a tier holds. */
   readonly far = new Map<Source, number>()
   delivered = 0
+  /** Something in it goes then: it is not committed earlier. */
+  notBefore: EpochMs = -Infinity
   #bytes = 0
   expired: readonly ExpiredId[] = []
   expiredBoundMs: EpochMs = -Infinity
@@ -27,6 +29,10 @@ export class Batch {
   constructor(number: number, now: EpochMs) {
     this.number = number
     this.now = now
+  }
+
+  hold(until: EpochMs): void {
+    if (until > this.notBefore) this.notBefore = until
   }
 
   write(output: OutgoingRecord, maker: Item | undefined): void {

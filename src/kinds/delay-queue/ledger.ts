@@ -111,7 +111,7 @@ export class Ledger {
     batch.entries = [...movedBack, ...journalEntries(batch)]
     this.#writeIds(batch)
     batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
-    return { outputs: batch.outputs, offsets: this.#offsets(batch), token: batch }
+    return { outputs: batch.outputs, offsets: this.#offsets(batch), notBefore: batch.notBefore, token: batch }
   }
 
   /** Every transaction commits the input, moved or not: its offset carries the generation that fences a worker which lost the partition. */

@@ -32,31 +32,35 @@ export class Settler {
     this.#retryAt = 0
   }
 
-  /** `later`: the kernel does not know the topic so far. `drop`: too late, and the queue drops what is too late. */
-  deliver(batch: Batch, item: Item): 'ended' | 'later' | 'drop' {
-    const late = this.#late(item)
+  /**
+   * `later`: the kernel does not know the topic so far. `drop`: too late, and the queue drops what is too late.
+   * @param at when the message goes: now, or its due time if that is still to come; the batch must not be committed before.
+   */
+  deliver(batch: Batch, item: Item, at: EpochMs): 'ended' | 'later' | 'drop' {
+    const late = this.#late(item, at)
     if (late === 'Drop') return 'drop'
-    const reason = item.dead ?? expired(item, this.#now) ?? late
-    if (reason !== undefined) return this.deadLetter(batch, item, reason) ? 'ended' : 'later'
+    batch.hold(Math.min(at, item.dueMs))
+    const reason = item.dead ?? expired(item, at) ?? late
+    if (reason !== undefined) return this.deadLetter(batch, item, reason, at) ? 'ended' : 'later'
     const { topic, partition: wanted } = this.#protocol.route(item)
     const partitions = this.#routing?.partitions(topic)
     if (partitions === undefined) return this.#later()
     if (partitions === 'missing' || wanted >= partitions)
-      return this.deadLetter(batch, item, missing(topic, wanted, partitions)) ? 'ended' : 'later'
+      return this.deadLetter(batch, item, missing(topic, wanted, partitions), at) ? 'ended' : 'later'
     const partition = wanted >= 0 ? wanted : (this.#routing?.choose(item.record.key, partitions) ?? 0)
-    batch.write(this.#protocol.delivered(item, topic, partition, this.#now), item)
+    batch.write(this.#protocol.delivered(item, topic, partition, at), item)
     batch.end(item, 'delivered')
     return 'ended'
   }
 
   /** False: the dead letter topic is not known so far, or is gone; the record waits, it is never skipped. */
-  deadLetter(batch: Batch, item: Item, reason: DeadReason): boolean {
+  deadLetter(batch: Batch, item: Item, reason: DeadReason, at: EpochMs = this.#now): boolean {
     const partitions = this.#routing?.partitions(this.#protocol.deadLetterTopic(reason))
     if (partitions === undefined || partitions === 'missing') {
       this.#later()
       return false
     }
-    batch.write(this.#protocol.deadLetter(item, reason, partitions, this.#now), item)
+    batch.write(this.#protocol.deadLetter(item, reason, partitions, at), item)
     batch.end(item, 'deadLettered', reason)
     return true
   }
@@ -85,9 +89,9 @@ export class Settler {
     return 'later'
   }
 
-  #late(item: Item): DeadReason | 'Drop' | undefined {
+  #late(item: Item, at: EpochMs): DeadReason | 'Drop' | undefined {
     const { late } = this.#config
-    const overdueMs = this.#now - Math.max(item.dueMs, item.originMs)
+    const overdueMs = at - Math.max(item.dueMs, item.originMs)
     if (late === undefined || overdueMs <= late.afterMs || item.dead !== undefined) return undefined
     if (late.policy === 'Drop') return 'Drop'
     const message = `due ${formatDuration(overdueMs)} ago, more than spec.late.after ${formatDuration(late.afterMs)}`

@@ -141,6 +141,54 @@ describe('delivery', () => {
   })
 })
 
+describe('staging', () => {
+  test('should take what is due soon, say from when it may be committed, and date it then', () => {
+    const world = new World(aConfig())
+    const dueMs = world.now + 15
+    put(world, 'a', { 'sluice-delay': '15' })
+    for (const topic of world.sources) world.read(topic, 10)
+    expect(world.task.propose(world.now, 500, world.routing, world.now + 14)).toBeUndefined()
+    const proposal = world.task.propose(world.now, 500, world.routing, world.now + 20)
+    expect(proposal?.notBefore).toBe(dueMs)
+    const [output] = proposal?.outputs ?? []
+    expect(output?.timestampMs).toBe(dueMs)
+    expect(output?.headers.find(([name]) => name === 'sluice-fired-at')?.[1]?.toString()).toBe(String(dueMs))
+  })
+
+  test('should deliver once what was staged when the worker died', () => {
+    const world = new World(aConfig())
+    const start = world.now
+    world.leadMs = 20
+    put(world, 'a', { 'sluice-delay': '15' })
+    for (const topic of world.sources) world.read(topic, 10)
+    expect(world.transact('crash before commit')).toBe(true)
+    world.runTo(start + 100)
+    expect(values(world)).toEqual(['a'])
+  })
+
+  test('should judge expiry by the time at which the message goes', () => {
+    const world = new World(aConfig())
+    world.leadMs = 20
+    put(world, 'in time', { 'sluice-delay': '15', 'sluice-expires-at': String(world.now + 17) })
+    put(world, 'too late', { 'sluice-delay': '15', 'sluice-expires-at': String(world.now + 15) })
+    for (const topic of world.sources) world.read(topic, 10)
+    world.transact('commit')
+    expect(values(world)).toEqual(['in time'])
+  })
+
+  test('should not hold a message that is fired before its time', () => {
+    const world = new World(aConfig())
+    const start = world.now
+    world.leadMs = 20
+    put(world, 'a', { 'sluice-delay': '30s', 'sluice-id': 'x' })
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
+    for (const topic of world.sources) world.read(topic, 10)
+    world.transact('commit')
+    expect(values(world)).toEqual(['a'])
+    expect(world.now).toBe(start)
+  })
+})
+
 describe('ids', () => {
   test.each([30_000, 300_000])('should not deliver what was cancelled in time (delay %i)', delayMs => {
     const world = new World(aConfig())

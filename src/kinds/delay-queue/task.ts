@@ -110,7 +110,7 @@ export class DelayTask implements Task {
     this.#hold()
   }
 
-  propose(now: EpochMs, limit: number, routing: Routing): Proposal | undefined {
+  propose(now: EpochMs, limit: number, routing: Routing, dueBy: EpochMs = now): Proposal | undefined {
     this.#retract()
     // Further ahead than was ever asked for: the clock was set back.
     if (this.#blockedUntil - now > REFUSED_RETRY_MS) this.#blockedUntil = 0
@@ -119,7 +119,7 @@ export class DelayTask implements Task {
     this.#leaveTiers(now)
     const batch = new Batch(++this.#batches, now)
     // Neither may starve the other: what is due, and what makes room in memory.
-    this.#takeDue(batch, limit - Math.min(this.#work.size + this.#bad.size, limit >> 2))
+    this.#takeDue(batch, limit - Math.min(this.#work.size + this.#bad.size, limit >> 2), dueBy)
     this.#takeWork(batch, limit)
     this.#work.trim(standsInLine)
     this.#takeBad(batch, limit)
@@ -267,26 +267,26 @@ export class DelayTask implements Task {
     this.#hold()
   }
 
-  #takeDue(batch: Batch, limit: number): void {
+  #takeDue(batch: Batch, limit: number, dueBy: EpochMs): void {
     const later: Item[] = []
     const most = this.#pace.available(batch.now)
     const boundMs = this.#boundMs()
     while (!batch.full(limit, DUE_BYTES) && batch.delivered < most) {
       const dueMs = this.#waiting.firstDue()
-      if (dueMs > batch.now) break
+      if (dueMs > dueBy) break
       this.#barred = dueMs > boundMs
       const item = this.#barred ? undefined : this.#waiting.popDue()
       if (item === undefined) break
       const verdict = this.#verdict(item)
       if (verdict !== 'alive') this.#drop(item, verdict)
-      else if (!this.#settle(batch, item)) later.push(item)
+      else if (!this.#settle(batch, item, Math.max(batch.now, dueMs))) later.push(item)
     }
     for (const item of later) this.#waiting.addDue(item)
   }
 
   /** False: not yet, the kernel does not know the target so far. */
-  #settle(batch: Batch, item: Item): boolean {
-    const outcome = this.#settler.deliver(batch, item)
+  #settle(batch: Batch, item: Item, at: EpochMs): boolean {
+    const outcome = this.#settler.deliver(batch, item, at)
     if (outcome === 'drop') this.#drop(item, 'lateDropped')
     return outcome !== 'later'
   }
@@ -333,7 +333,7 @@ export class DelayTask implements Task {
       this.#change(item, 'deadLetter', this.#bad)
     } else {
       item.answered = true
-      if (named.every(other => other.proposed || this.#settle(batch, other))) batch.end(item, 'obeyed')
+      if (named.every(other => other.proposed || this.#settle(batch, other, batch.now))) batch.end(item, 'obeyed')
     }
   }
 

@@ -30,6 +30,7 @@ export class Simulation {
     this.#config = aConfig(config)
     this.#pressure = pressure
     this.world = new World(this.#config)
+    this.world.leadMs = seed % 2 === 0 ? 0 : 20
   }
 
   run(steps: number): void {

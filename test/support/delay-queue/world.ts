@@ -98,6 +98,9 @@ export class EngineWorld {
     }
   }
 
+  /** How far ahead of its due time work is staged. */
+  leadMs = 0
+
   readonly routing: Routing = {
     partitions: topic => (topic === 'absent' ? 'missing' : 1),
     choose: () => 0,
@@ -105,8 +108,10 @@ export class EngineWorld {
 
   /** One proposal and its transaction. False: there was nothing to do. */
   transact(fate: Fate, limit = 500, task: Task = this.task): boolean {
-    const proposal = task.propose(this.now, limit, this.routing)
+    const proposal = task.propose(this.now, limit, this.routing, this.now + this.leadMs)
     if (proposal === undefined) return false
+    // Staged ahead: the transaction waits, as the kernel has it.
+    this.now = Math.max(this.now, proposal.notBefore ?? 0)
     const refused = proposal.outputs.find(output => output.topic === 'small' && (output.value?.length ?? 0) > SMALL_BYTES)
     const written = this.#append(proposal, task === this.task ? undefined : 'zombie')
     if (refused !== undefined || fate === 'abort' || fate === 'crash before commit') {
