@@ -130,6 +130,10 @@ export class Chaos {
       case 'truncate':
         this.#truncate()
         return
+      case 'contract':
+        this.#note('the other queue comes or goes')
+        fleet.share()
+        return
       case 'foreign':
         return
     }
@@ -146,15 +150,28 @@ export class Chaos {
     if (running.length > 0) action(random.pick(running))
   }
 
-  /** The group has a new generation: the worst moment for a pause. */
+  /** The group has a new generation: while a partition is taken over, a pause makes a zombie that nobody knows by name. */
   shaken(): void {
     const { random, time, weather } = this.#with
-    if (this.#over || !random.chance(weather.faults.pause)) return
-    time.after(random.below(100), () => {
-      if (this.#over) return
-      this.#withOne(running => {
-        this.#freeze(running, 'pause', 6_000 + random.below(4_000))
-      })
+    if (this.#over || !random.chance(2 * weather.faults.pause)) return
+    time.after(random.below(random.pick([20, 100])), () => {
+      const { fleet } = this.#with
+      const zombie = fleet.running.find(
+        ({ worker, process }) => !process.stopped && worker.tasks().some(({ state }) => state === 'restoring'),
+      )
+      if (this.#over || zombie === undefined) return
+      const forMs = 6_500 + random.below(3_000)
+      this.#freeze(zombie, 'pause', forMs)
+      if (random.chance(0.7)) this.#after(zombie, forMs + random.below(300))
+    })
+  }
+
+  /** What a zombie did when it came back, the next owner reads. */
+  #after(zombie: Running, delayMs: number): void {
+    const { random, time, fleet } = this.#with
+    time.after(delayMs, () => {
+      const others = fleet.running.filter(running => running !== zombie)
+      if (!this.#over && others.length > 0) fleet.crash(random.pick(others))
     })
   }
 

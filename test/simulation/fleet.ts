@@ -44,6 +44,9 @@ export class Fleet {
   readonly #running = new Set<Running>()
   #serial = 0
   #wanted = 0
+  #generation = 1
+  /** A second queue shares the workers at the moment. Nothing is written to it: it comes and goes. */
+  #shared = false
   starts = 0
   /** Told of each worker that starts. */
   started: (running: Running) => void = () => undefined
@@ -64,6 +67,17 @@ export class Fleet {
   scale(wanted: number): void {
     this.#wanted = wanted
     this.#level()
+  }
+
+  /** The pool's other queue comes or goes. */
+  share(): void {
+    this.#shared = !this.#shared
+    this.#generation += 1
+    for (const { process, worker } of this.#running) {
+      process.after(0, () => {
+        void worker.follow(this.#contract())
+      })
+    }
   }
 
   /** Dies between two events: no goodbye of any kind. */
@@ -109,25 +123,40 @@ export class Fleet {
     for (const running of staying.slice(this.#wanted)) this.stop(running)
   }
 
+  #contract(): Contract {
+    const { config, memoryBudgetBytes } = this.#with
+    const queue = { kind: 'DelayQueue', name: 'q', generation: 1, config }
+    const other = { kind: 'DelayQueue', name: 'r', generation: 1, config: otherQueue(config) }
+    return {
+      version: 1,
+      generation: this.#generation,
+      namespace: 'shop',
+      pool: 'shared',
+      group: GROUP,
+      connection: { bootstrapServers: ['model'] },
+      resources: this.#shared ? [queue, other] : [queue],
+      memoryBudgetBytes,
+    }
+  }
+
   #start(): void {
-    const { time, random, cluster, epochMs, config, memoryBudgetBytes, refuses, trace } = this.#with
+    const { time, random, cluster, epochMs, refuses, trace } = this.#with
     const name = `w${(this.#serial += 1)}`
     this.starts += 1
     const process = new Process(name, time, random, epochMs)
-    const contract: Contract = {
-      version: 1,
-      generation: 1,
-      namespace: 'shop',
-      group: GROUP,
-      connection: { bootstrapServers: ['model'] },
-      resources: [{ kind: 'DelayQueue', name: 'q', config }],
-      memoryBudgetBytes,
-    }
     const meter = new Meter()
     trace.note(name, 'starts')
     process.after(0, () => {
       const log = modelLog(cluster, { refuses }, process)
-      const options = { contract, kinds: [worked], log, clock: process.clock, logger: trace.logger(name), metrics: meter, instanceId: name }
+      const options = {
+        contract: this.#contract(),
+        kinds: [worked],
+        log,
+        clock: process.clock,
+        logger: trace.logger(name),
+        metrics: meter,
+        instanceId: name,
+      }
       void startWorker(options).then(worker => {
         running.worker = worker
         void worker.ended.then(error => {
@@ -144,8 +173,17 @@ export class Fleet {
   }
 }
 
+/** The queue that shares the workers now and then. */
+export const otherQueue = ({ partitions }: QueueConfig): QueueConfig => ({
+  partitions,
+  maxDelayMs: 1_000,
+  topics: { input: 'r.in', fixed: [], tiers: [], journal: 'r.journal', ids: 'r.ids', deadLetter: 'q.dlq' },
+  target: 'due',
+  allowedTargets: [],
+})
+
 /** Between the start of a process and that of its worker. */
-const NOT_YET = { tasks: () => [], stop: () => Promise.resolve() } as unknown as Worker
+const NOT_YET = { tasks: () => [], stop: () => Promise.resolve(), follow: () => Promise.resolve() } as unknown as Worker
 
 /** Metrics that nobody scrapes but the auditor. */
 class Meter implements Metrics {

@@ -5,7 +5,7 @@ import { Cluster } from '../support/model/cluster.ts'
 import { Broken, TARGETS, auditRest, auditSoFar } from './audit.ts'
 import type { Evidence } from './audit.ts'
 import { Chaos } from './chaos.ts'
-import { Fleet, GROUP } from './fleet.ts'
+import { Fleet, GROUP, otherQueue } from './fleet.ts'
 import { historyOf } from './history.ts'
 import { Trace } from './trace.ts'
 import { FIXED_MS, SMALL_BYTES, Users } from './users.ts'
@@ -100,6 +100,8 @@ class World {
     const { input, fixed, tiers, journal, ids, deadLetter } = config.topics
     this.#sources = [input, ...[...fixed, ...tiers].map(({ topic }) => topic)]
     for (const topic of [...this.#sources, journal, ids]) cluster.createTopic(topic, weather.partitions)
+    const { topics: others } = otherQueue(config)
+    for (const topic of [others.input, others.journal, others.ids]) cluster.createTopic(topic, weather.partitions)
     for (const topic of [...TARGETS, deadLetter]) cluster.createTopic(topic, 1 + random.below(2))
     this.#users = new Users({ time, random, cluster, weather, trace })
     this.#fleet = new Fleet({
@@ -226,5 +228,5 @@ class World {
   }
 }
 
-const allRun = (tasks: readonly { readonly state: string }[], partitions: number): boolean =>
-  tasks.length === partitions && tasks.every(({ state }) => state === 'running')
+const allRun = (tasks: readonly { readonly state: string; readonly name: string }[], partitions: number): boolean =>
+  tasks.filter(({ name }) => name === 'q').length === partitions && tasks.every(({ state }) => state === 'running')

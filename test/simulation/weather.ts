@@ -37,6 +37,7 @@ export const FAULTS = [
   'compact',
   'truncate',
   'foreign',
+  'contract',
 ] as const
 export type Fault = (typeof FAULTS)[number]
 
