@@ -7,6 +7,7 @@ import type { Hosted, StopReason } from './hosted.ts'
 import type { Memory } from './memory.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { Restores } from './restores.ts'
+import type { Searches } from './searches.ts'
 
 const POLL_RECORDS = 1000
 const POLL_WAIT_MS = 20
@@ -24,6 +25,7 @@ export interface ReadingOptions {
   readonly reader: LogReader
   readonly tasks: () => readonly Hosted[]
   readonly memory: Memory
+  readonly searches: Searches
   readonly bell: Doorbell
   readonly clock: Clock
   readonly metrics: WorkerMetrics
@@ -63,7 +65,9 @@ export class Reading {
 
   /** Reads each state topic of the task from its start to its end; rejects when it stalls. */
   restore(hosted: Hosted, starts: ReadonlyMap<string, number>, ends: ReadonlyMap<string, number>): Promise<void> {
-    return this.#restores.begin(hosted, starts, ends)
+    return this.#restores.begin(hosted, starts, ends, records => {
+      for (const record of records) hosted.task.loadState(record)
+    })
   }
 
   /** From now on the task is given its sources. `ends`: of them, asked after the fencing. */
@@ -102,6 +106,7 @@ export class Reading {
   /** From now on the task is given nothing. */
   async close(hosted: Hosted): Promise<void> {
     this.#restores.end(hosted)
+    this.#with.searches.end(hosted)
     const open = hosted.sources().filter(({ topic, partition }) => this.#sources.delete(key(topic, partition)))
     hosted.dormant.clear()
     await this.#with.reader.unassign(open)
@@ -135,7 +140,10 @@ export class Reading {
         this.#with.memory.balance()
         this.#with.bell.ring()
       }
-      for (const hosted of this.#with.tasks()) this.#hold(hosted)
+      for (const hosted of this.#with.tasks()) {
+        this.#hold(hosted)
+        this.#with.searches.look(hosted)
+      }
       this.#prove()
     }
   }

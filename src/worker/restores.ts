@@ -11,13 +11,14 @@ interface Restore {
   /** End wanted per state topic that is not there yet. */
   readonly wanted: Map<string, number>
   readonly position: Map<string, number>
+  readonly load: (records: readonly LogRecord[]) => void
   movedAt: number
   readonly done: PromiseWithResolvers<undefined>
 }
 
 const key = (topic: string, partition: number): string => `${topic}/${partition}`
 
-/** State partitions that are being read to their ends. */
+/** Partitions that are being read from a position to the end that they had: states at a restore, sources in a search. */
 export class Restores {
   readonly #reader: LogReader
   readonly #clock: Clock
@@ -29,11 +30,28 @@ export class Restores {
     this.#clock = clock
   }
 
-  async begin(hosted: Hosted, starts: ReadonlyMap<string, number>, ends: ReadonlyMap<string, number>): Promise<void> {
+  get busy(): boolean {
+    return this.#restores.size > 0
+  }
+
+  /** Resolves when everything was handed to `load`, or when it was ended; rejects when it stalls. */
+  async begin(
+    hosted: Hosted,
+    starts: ReadonlyMap<string, number>,
+    ends: ReadonlyMap<string, number>,
+    load: (records: readonly LogRecord[]) => void,
+  ): Promise<void> {
     const { partition } = hosted
     const wanted = new Map([...ends].filter(([topic, end]) => (starts.get(topic) ?? 0) < end))
     if (wanted.size === 0) return
-    const restore: Restore = { hosted, wanted, position: new Map(), movedAt: this.#clock.monotonicMs(), done: Promise.withResolvers() }
+    const restore: Restore = {
+      hosted,
+      wanted,
+      position: new Map(),
+      load,
+      movedAt: this.#clock.monotonicMs(),
+      done: Promise.withResolvers(),
+    }
     this.#restores.set(hosted, restore)
     for (const topic of wanted.keys()) this.#byPartition.set(key(topic, partition), restore)
     await this.#reader.assign([...wanted.keys()].map(topic => ({ topic, partition, offset: starts.get(topic) ?? 0 })))
@@ -58,6 +76,14 @@ export class Restores {
     return true
   }
 
+  /** The reader is of no more use. */
+  failAll(error: Error): void {
+    for (const restore of [...this.#restores.values()]) {
+      restore.done.reject(error)
+      this.end(restore.hosted)
+    }
+  }
+
   ownerOf(topic: string, partition: number): Hosted | undefined {
     return this.#byPartition.get(key(topic, partition))?.hosted
   }
@@ -67,7 +93,7 @@ export class Restores {
     if (restore === undefined) return
     const end = restore.wanted.get(topic) ?? 0
     try {
-      for (const record of records) if (record.offset < end) restore.hosted.task.loadState(record)
+      restore.load((records.at(-1)?.offset ?? end) < end ? records : records.filter(({ offset }) => offset < end))
     } catch (error) {
       restore.done.reject(error)
       this.end(restore.hosted)

@@ -12,6 +12,7 @@ import { Ownership } from './ownership.ts'
 import { ProducerPair } from './producer-pair.ts'
 import { Reading } from './reading.ts'
 import { TopicRouting } from './routing.ts'
+import { Searches } from './searches.ts'
 import { takeOver } from './takeover.ts'
 import { Transactions } from './transactions.ts'
 
@@ -51,6 +52,7 @@ export class Session {
   readonly #membership = Promise.withResolvers<GroupConsumer>()
   #transactions: Transactions | undefined
   #reading: Reading | undefined
+  #searches: Searches | undefined
   #ownership: Ownership | undefined
   #loop: Promise<void> = Promise.resolve()
 
@@ -125,7 +127,7 @@ export class Session {
     await this.#loop
     await this.#member?.close()
     this.#over = true
-    await this.#reading?.stop()
+    await Promise.all([this.#reading?.stop(), this.#searches?.stop()])
     await Promise.all([this.#producer?.close(), this.#reader?.close()])
   }
 
@@ -145,7 +147,14 @@ export class Session {
     const tasks = (): readonly Hosted[] => this.tasks()
     const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
     const { bell } = shared
-    const reading = new Reading({ ...shared, reader, memory: new Memory(memoryBudgetBytes, tasks) })
+    const searches = new Searches({
+      ...shared,
+      open: () => this.#options.log.reader(),
+      fault: (hosted, error) => {
+        reading.fault(hosted, error)
+      },
+    })
+    const reading = new Reading({ ...shared, reader, searches, memory: new Memory(memoryBudgetBytes, tasks) })
     const routing = new TopicRouting(producer, clock, () => {
       bell.ring()
     })
@@ -176,6 +185,7 @@ export class Session {
       takeOver: hosted => this.#membership.promise.then(() => takeOver(hosted, takingOver)),
     })
     this.#reading = reading
+    this.#searches = searches
     this.#transactions = transactions
     this.#ownership = ownership
     return { reading, transactions, ownership }

@@ -54,6 +54,16 @@ export interface Observation {
   readonly labels?: Readonly<Record<string, string>>
 }
 
+/** A second reading of sources, beside the one that `accept` is given: for records further on than a task can keep in memory. */
+export interface Search {
+  /** Where to begin, by topic of a source; it ends where that topic ends when the kernel begins. */
+  readonly from: ReadonlyMap<string, number>
+  /** Records of one source in offset order. May come twice after a failure. */
+  found(records: readonly LogRecord[]): void
+  /** Everything was found. */
+  ended(): void
+}
+
 /**
  * One partition's worth of a kind: single threaded, deterministic, no I/O, no clock. The kernel calls it in this order:
  *
@@ -87,6 +97,8 @@ export interface Task {
   committed(proposal: Proposal, now: EpochMs): readonly Observation[]
   /** The broker refused this record of the last proposal for good (too large, unauthorised, no such topic): dead-letter it next time. */
   rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void
+  /** What the task wants to have searched now; another object is another wish. At most one at a time. */
+  readonly search?: Search | undefined
   /** When `propose` may have something next without new records; undefined: only after `accept`. */
   wakeAt(): EpochMs | undefined
   /** Gauges for /metrics, read on scrape. */

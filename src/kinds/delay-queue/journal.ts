@@ -66,6 +66,10 @@ export function decodeJournal(record: LogRecord): readonly SourceEntry[] {
   })
 }
 
+/** All that a restore must know of each source: makes every earlier record of the journal superfluous. */
+export const foldedEntries = ({ watermarks }: Pick<Batch, 'watermarks'>): readonly SourceEntry[] =>
+  [...watermarks].map(([{ role, position }, watermark]) => ({ role, watermark, done: position.doneAbove(watermark) }))
+
 /** What a batch does to each of its sources. */
 export function journalEntries({ ended, watermarks }: Pick<Batch, 'ended' | 'watermarks'>): readonly SourceEntry[] {
   const done = new Map<Source, number[]>()
@@ -92,6 +96,11 @@ interface Bucket {
 const OFFSETS_PER_TRANSACTION = 2
 /** A commit is answered before its marker is written, and the next transaction is another producer's: its record may come before that marker. */
 const MARKERS_TO_COME = 1
+/**
+ * A restore reads about this much of the journal at most. One message that a fire took out of a tier stands above its watermark for as long as the
+ * tier is deep: without folding, its name would keep weeks of the journal alive.
+ */
+const FOLD_AFTER_OFFSETS = 20_000
 
 /**
  * Knows from where the journal must be read at the next restore: the first record that still names an offset at or above a watermark. The
@@ -99,7 +108,7 @@ const MARKERS_TO_COME = 1
  * next record stands at `end at restore + 2n - 1` or above. One bucket a second, so that it costs nothing.
  */
 export class JournalPosition {
-  readonly #buckets: Bucket[] = []
+  #buckets: Bucket[] = []
   /** No later record stands below. */
   #next = 0
   #first = true
@@ -114,8 +123,19 @@ export class JournalPosition {
     this.#next = Math.max(this.#next, end)
   }
 
+  /** So much must be read at the next restore that the state should be written anew. */
+  long(watermarkOf: (role: string) => number): boolean {
+    return this.#next - this.from(watermarkOf) > FOLD_AFTER_OFFSETS
+  }
+
+  /** No record that is still to be written stands below this offset. */
+  get next(): number {
+    return this.#next
+  }
+
   /** Our transaction with these entries and these watermarks was committed. */
-  committed(nowMs: number, entries: readonly SourceEntry[], watermarkOf: (role: string) => number): void {
+  committed(nowMs: number, entries: readonly SourceEntry[], watermarkOf: (role: string) => number, folded: boolean): void {
+    if (folded) this.#buckets = []
     this.#note(this.#next, nowMs, entries)
     this.#next += this.#first ? OFFSETS_PER_TRANSACTION - MARKERS_TO_COME : OFFSETS_PER_TRANSACTION
     this.#first = false

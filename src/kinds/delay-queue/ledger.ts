@@ -2,7 +2,7 @@ import type { EpochMs } from '../../api/resource.ts'
 import type { Commit, LogRecord, Proposal } from '../../worker/task.ts'
 import type { Batch } from './batch.ts'
 import type { Ids } from './ids.ts'
-import { JournalPosition, decodeJournal, encodeJournal, journalEntries } from './journal.ts'
+import { JournalPosition, decodeJournal, encodeJournal, foldedEntries, journalEntries } from './journal.ts'
 import { encodeMetadata, readMetadata } from './metadata.ts'
 import type { Outgoing } from './outgoing.ts'
 import { Position } from './position.ts'
@@ -108,7 +108,8 @@ export class Ledger {
   seal(batch: Batch): Proposal {
     batch.watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
     const movedBack = [...this.#movedBack].map(([role, watermark]) => ({ role, watermark, done: [] }))
-    batch.entries = [...movedBack, ...journalEntries(batch)]
+    batch.folded = this.#journal.long(this.#watermarks(batch))
+    batch.entries = [...movedBack, ...(batch.folded ? foldedEntries(batch) : journalEntries(batch))]
     this.#writeIds(batch)
     batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
     return { outputs: batch.outputs, offsets: this.#offsets(batch), notBefore: batch.notBefore, token: batch }
@@ -118,7 +119,8 @@ export class Ledger {
   #offsets(batch: Batch): readonly Commit[] {
     const [input] = this.#sources
     const far = this.#sources.map(tier => [tier.role, tier.far + (batch.far.get(tier) ?? 0)] as const)
-    const metadata = encodeMetadata(this.#journal.from(this.#watermarks(batch)), far)
+    const journalFrom = batch.folded ? this.#journal.next : this.#journal.from(this.#watermarks(batch))
+    const metadata = encodeMetadata(journalFrom, far)
     return [...batch.watermarks]
       .filter(([source, offset]) => source === input || offset !== source.committed)
       .map(([source, offset]) => ({
@@ -135,7 +137,7 @@ export class Ledger {
       source.position.settle()
       source.committed = watermark
     }
-    this.#journal.committed(now, batch.entries, this.#watermarks(batch))
+    this.#journal.committed(now, batch.entries, this.#watermarks(batch), batch.folded)
     for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
     this.#movedBack.clear()
     this.#tidyAt = Infinity

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { PartitionLog } from '../../../test/support/delay-queue/partition-log.ts'
-import { World, aConfig, headers, textHeader } from '../../../test/support/delay-queue/world.ts'
+import { World, aConfig, headers } from '../../../test/support/delay-queue/world.ts'
 import type { LogRecord } from '../../worker/task.ts'
 
 const put = (world: World, value: string | Buffer, control: Readonly<Record<string, string>>, topic = 'q.in'): LogRecord =>
@@ -54,19 +54,6 @@ describe('memory', () => {
     world.runTo(world.now + 1_000)
     expect(world.log('due').committed).toHaveLength(30)
   })
-})
-
-test('should not say of a message in its last tier that none is due so soon', () => {
-  const world = new World(aConfig())
-  put(world, 'v', { 'sluice-delay': '72s', 'sluice-id': 'x' })
-  world.runTo(world.now + 30_000)
-  put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
-  world.runTo(world.now + 1_000)
-  expect(world.log('q.dlq').committed.map(record => textHeader(record, 'sluice-error-message'))).toEqual([
-    expect.stringContaining('waits in no tier'),
-  ])
-  world.runTo(world.now + 60_000)
-  expect(world.log('due').committed).toHaveLength(1)
 })
 
 describe('waking', () => {

@@ -12,6 +12,7 @@ const COUNTED: Readonly<Record<Exclude<Ending, 'deadLettered' | 'obeyed' | 'rule
   superseded: METRIC.superseded,
   duplicate: METRIC.deduplicated,
   lateDropped: METRIC.lateDropped,
+  unmatched: METRIC.firesUnmatched,
 }
 
 /** What a committed batch did. Lateness is to the commit: before it no reader sees the message. */

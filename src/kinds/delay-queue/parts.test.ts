@@ -75,6 +75,25 @@ describe('position', () => {
     expect(position.watermark).toBe(40_001)
   })
 
+  test('should give nobody twice what a search took, wherever the reading is by then', () => {
+    const position = new Position(0)
+    position.skipTo(5)
+    expect([4, 5, 8].map(offset => position.isFree(offset))).toEqual([false, true, true])
+    position.take(8)
+    position.take(9)
+    expect(position.isFree(8)).toBe(false)
+    position.propose(8)
+    expect(position.doneAbove(5)).toEqual([8])
+    position.done(8)
+    expect([5, 6, 7, 8, 9, 10].map(offset => position.accept(offset))).toEqual([true, true, true, false, false, true])
+    for (const offset of [5, 6, 7]) position.done(offset)
+    position.settle()
+    expect(position.watermark).toBe(9) // taken, and not done
+    position.done(9)
+    position.settle()
+    expect(position.watermark).toBe(10)
+  })
+
   test('should take a start far ahead without room for the gap', () => {
     const position = new Position(0)
     position.skipTo(2 ** 45)
@@ -97,11 +116,11 @@ describe('journal', () => {
     const journal = new JournalPosition()
     const done = (offset: number) => [{ role: 'in', watermark: 0, done: [offset] }]
     journal.restored(10)
-    journal.committed(0, [], () => 0)
+    journal.committed(0, [], () => 0, false)
     // Our records: 10 and 11. The marker of the first is at 12, since the second is by the other producer.
-    journal.committed(5_000, done(7), () => 0)
+    journal.committed(5_000, done(7), () => 0, false)
     expect(journal.from(() => 0)).toBeLessThanOrEqual(11)
-    journal.committed(9_000, done(8), () => 8)
+    journal.committed(9_000, done(8), () => 8, false)
     expect(journal.from(() => 8)).toBeLessThanOrEqual(13)
     expect(journal.from(() => 8)).toBeGreaterThan(11)
   })

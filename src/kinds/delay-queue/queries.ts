@@ -159,10 +159,9 @@ export const keyHash = (key: Buffer): string => createHash('sha256').update(key)
 /** `waiting` in memory or `inTier` as far as the tier is read ahead; `cancelled`: remembered as ended; `unknown` to these partitions. */
 function aboutId(tasks: readonly Owned[], id: string, now: EpochMs) {
   const messages = tasks.flatMap(({ partition, waiting, ids }) => {
-    const near = waiting.named(id).map(item => ({ item, where: 'waiting' }))
-    const ahead = waiting.aheadOfTiers(id).map(item => ({ item, where: 'inTier' }))
-    return [...near, ...ahead].map(({ item, where }) => {
+    return Array.from(waiting.named(id), item => {
       const verdict = ids.look(id, item.originOffset, item.instructions.version)
+      const where = item.source.type === 'tier' && !item.inHeap ? 'inTier' : 'waiting'
       return { state: verdict === 'alive' ? where : verdict, ...shown(item, partition, now) }
     })
   })

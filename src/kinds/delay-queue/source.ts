@@ -106,7 +106,7 @@ export type Deed = 'deliver' | 'move' | 'deadLetter' | 'cancel' | 'fire' | 'drop
 
 /** How a record ended. */
 export type Ending =
-  'delivered' | 'moved' | 'deadLettered' | 'cancelled' | 'superseded' | 'duplicate' | 'lateDropped' | 'ruleDropped' | 'obeyed'
+  'delivered' | 'moved' | 'deadLettered' | 'cancelled' | 'superseded' | 'duplicate' | 'lateDropped' | 'ruleDropped' | 'obeyed' | 'unmatched'
 
 /** A record that was read and is not done. */
 export class Item {
@@ -129,8 +129,8 @@ export class Item {
   dead: DeadReason | undefined
   /** The ids table must be written with it. */
   writesId = false
-  /** A fire that has reached a message. */
-  answered = false
+  /** A fire has reached it: it goes now, whatever its due time. */
+  fired = false
   /** Stands in the heap of what waits for its due time. */
   inHeap = false
   /** Counted as read ahead by its source. */

@@ -262,18 +262,136 @@ describe('ids', () => {
     expect(world.total(METRIC.deduplicated)).toBe(2)
   })
 
-  test('should fire what is near under an id at once, and refuse what is out of reach', () => {
+  test.each([
+    { where: 'near', delay: '50s', waitMs: 10 },
+    { where: 'read and about to move to a tier', delay: '500s', waitMs: 0 },
+    { where: 'in a tier, read ahead', delay: '500s', waitMs: 1_000 },
+    { where: 'in its last tier', delay: '72s', waitMs: 30_000 },
+  ])('should fire at once what is $where', ({ delay, waitMs }) => {
     const world = new World(aConfig())
-    put(world, 'near', { 'sluice-delay': '50s', 'sluice-id': 'x' })
-    put(world, 'far', { 'sluice-delay': '500s', 'sluice-id': 'y' })
+    put(world, 'a', { 'sluice-delay': delay, 'sluice-id': 'x' })
+    put(world, 'other', { 'sluice-delay': delay, 'sluice-id': 'y' })
+    world.runTo(world.now + waitMs)
     put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
     world.runTo(world.now + 10)
-    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'y' })
+    expect(values(world)).toEqual(['a'])
+    expect(world.log('q.dlq').committed).toEqual([])
+    world.runTo(world.now + 600_000)
+    expect(values(world)).toEqual(['a', 'other'])
+    expect(world.commits.get('q.in')?.offset).toBe(world.log('q.in').stable)
+  })
+
+  test('should say of a fire that finds nothing that it found nothing, and fire nothing that comes later', () => {
+    const world = new World(aConfig())
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
+    put(world, 'later', { 'sluice-delay': '50s', 'sluice-id': 'x' })
     world.runTo(world.now + 1_000)
-    expect(values(world)).toEqual(['near'])
-    expect(world.log('q.dlq').committed.map(record => textHeader(record, 'sluice-error-code'))).toEqual(['FireOutOfReach'])
-    world.runTo(world.now + 500_000)
-    expect(values(world)).toEqual(['near', 'far'])
+    expect(values(world)).toEqual([])
+    expect(world.total(METRIC.firesUnmatched)).toBe(1)
+    expect(world.log('q.dlq').committed).toEqual([])
+  })
+
+  test('should fire what waits for a fixed delay under the id, wherever it stands', () => {
+    const world = new World(aConfig())
+    for (let i = 0; i < 700; i++) put(world, 'filler', {}, 'q.fixed.30s')
+    put(world, 'far back', { 'sluice-id': 'x' }, 'q.fixed.30s')
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
+    world.runTo(world.now + 1_000)
+    expect(values(world)).toEqual(['far back'])
+  })
+})
+
+describe('a fire that searches', () => {
+  /** More than is read ahead of a tier, and the message behind. */
+  function farBack(): World {
+    const world = new World(aConfig())
+    for (let i = 0; i < 1_300; i++) put(world, `filler ${i}`, { 'sluice-delay': '500s' })
+    put(world, 'sought', { 'sluice-delay': '500s', 'sluice-id': 'x' })
+    put(world, 'last', { 'sluice-delay': '500s' })
+    world.runTo(world.now + 1_000)
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'x' })
+    return world
+  }
+
+  test('should take out of the depth of a tier only what it names, once, also through a crash before and after its end', () => {
+    const world = farBack()
+    world.runTo(world.now + 100)
+    expect(values(world)).toEqual(['sought'])
+    world.crash()
+    world.runTo(world.now + 600_000)
+    expect(values(world).filter(value => value === 'sought')).toHaveLength(1)
+    expect(values(world)).toHaveLength(1_302)
+  })
+
+  test('should not be passed by the position of the input before it is answered', () => {
+    const world = farBack()
+    const fireAt = world.log('q.in').stable - 1
+    world.read('q.in', 10)
+    world.transact('commit')
+    world.search(100)
+    world.transact('commit')
+    expect(world.commits.get('q.in')?.offset).toBeLessThanOrEqual(fireAt)
+    world.crash() // in the middle of its search
+    world.runTo(world.now + 100)
+    expect(values(world)).toEqual(['sought'])
+  })
+
+  test('should not miss a message that moves to another tier while it searches', () => {
+    const world = farBack()
+    world.read('q.in', 10)
+    world.transact('commit')
+    world.search(1)
+    world.now += 256_000 // all of the tier leaves for the next one
+    for (let turn = 0; turn < 20; turn++) {
+      for (const topic of world.sources) world.read(topic, 100)
+      world.transact('commit')
+    }
+    expect(values(world)).toEqual(['sought'])
+    world.runTo(world.now)
+    expect(values(world)).toEqual(['sought'])
+  })
+
+  test('should serve all fires that came before it at once, and those that come meanwhile with the next', () => {
+    const world = farBack()
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'y' })
+    world.read('q.in', 10)
+    world.transact('commit')
+    const { search } = world.task
+    put(world, '', { 'sluice-op': 'fire', 'sluice-id': 'z' })
+    world.read('q.in', 10)
+    world.transact('commit')
+    expect(world.task.search).toBe(search)
+    search?.ended()
+    world.transact('commit')
+    expect(world.total(METRIC.firesUnmatched)).toBe(2)
+    expect(world.task.search).toBeDefined()
+    expect(world.task.search).not.toBe(search)
+  })
+
+  test('should not keep weeks of the journal alive for one message that it took out of a tier', () => {
+    const world = farBack()
+    world.runTo(world.now + 100)
+    const fired = world.log('q.journal').high
+    for (let i = 0; i < 11_000; i++) {
+      put(world, 'tick', { 'sluice-delay': '1' })
+      world.runTo(world.now + 2)
+    }
+    const journalFrom = (JSON.parse(world.commits.get('q.in')?.metadata ?? '') as { j: number }).j
+    expect(journalFrom).toBeGreaterThan(fired + 10_000)
+    world.crash()
+    world.runTo(world.now + 600_000)
+    expect(values(world).filter(value => value === 'sought')).toHaveLength(1)
+  })
+
+  test('should cancel what it sought when a cancel is read before it is found', () => {
+    const world = farBack()
+    world.read('q.in', 10)
+    world.transact('commit')
+    put(world, '', { 'sluice-op': 'cancel', 'sluice-id': 'x' })
+    world.read('q.in', 10)
+    world.runTo(world.now + 600_000)
+    expect(values(world)).not.toContain('sought')
+    expect(values(world)).toHaveLength(1_301)
   })
 })
 

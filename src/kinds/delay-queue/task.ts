@@ -1,7 +1,7 @@
-import { formatDuration } from '../../api/duration.ts'
 import type { EpochMs } from '../../api/resource.ts'
-import type { Commit, LogRecord, Observation, OutgoingRecord, Proposal, Routing, Task } from '../../worker/task.ts'
+import type { Commit, LogRecord, Observation, OutgoingRecord, Proposal, Routing, Search, Task } from '../../worker/task.ts'
 import { Batch } from './batch.ts'
+import { Fires } from './fires.ts'
 import { Ids } from './ids.ts'
 import type { Verdict } from './ids.ts'
 import { HORIZON_MS, SHORTEST_HORIZON_MS, tierFor } from './ladder.ts'
@@ -12,7 +12,7 @@ import type { EngineConfig, Protocol } from './protocol.ts'
 import type { TaskMemory } from './queries.ts'
 import { Settler } from './settler.ts'
 import { sourcesOf } from './source.ts'
-import type { DeadReason, Deed, Ending, Item, Source } from './source.ts'
+import type { Deed, Ending, Item, Source } from './source.ts'
 import { Line, Waiting } from './waiting.ts'
 
 /** Below this much in memory, a task goes on reading its input whatever the rest of the worker holds. */
@@ -37,8 +37,11 @@ export class DelayTask implements Task {
   readonly #ledger: Ledger
   readonly #protocol: Protocol
   readonly #waiting = new Waiting()
-  /** Moves, cancels and fires, in the order in which they were read. */
+  /** Moves and cancels, in the order in which they were read. */
   readonly #work = new Line()
+  readonly #fires: Fires
+  /** What fires have reached. */
+  readonly #fired = new Line()
   readonly #bad = new Line()
   #drops: Item[] = []
   readonly #settler: Settler
@@ -65,7 +68,14 @@ export class DelayTask implements Task {
     this.#outgoing = new Outgoing(partition)
     this.#ledger = new Ledger(config, partition, this.#sources, this.#ids, this.#outgoing)
     this.#settler = new Settler(config, protocol)
+    this.#fires = new Fires(this.#sources, (source, record) => {
+      this.#foundAhead(source, record)
+    })
     this.#pace = new Pace(config.maxFireRate === undefined ? Infinity : config.maxFireRate / config.partitions)
+  }
+
+  get search(): Search | undefined {
+    return this.#fires.search
   }
 
   get bytes(): number {
@@ -112,6 +122,7 @@ export class DelayTask implements Task {
 
   propose(now: EpochMs, limit: number, routing: Routing, dueBy: EpochMs = now): Proposal | undefined {
     this.#retract()
+    this.#fires.begin()
     // Further ahead than was ever asked for: the clock was set back.
     if (this.#blockedUntil - now > REFUSED_RETRY_MS) this.#blockedUntil = 0
     if (now < this.#blockedUntil) return undefined
@@ -122,8 +133,10 @@ export class DelayTask implements Task {
     this.#takeDue(batch, limit - Math.min(this.#work.size + this.#bad.size, limit >> 2), dueBy)
     this.#takeWork(batch, limit)
     this.#work.trim(standsInLine)
+    this.#takeFired(batch, limit)
     this.#takeBad(batch, limit)
     for (const item of this.#drops) batch.end(item, item.dropped ?? 'cancelled')
+    for (const { item, matched } of this.#fires.answered()) batch.end(item, matched ? 'obeyed' : 'unmatched')
     this.#expireIds(batch)
     if (batch.empty && !this.#ledger.untidy(now)) return undefined
     this.#batch = batch
@@ -135,7 +148,9 @@ export class DelayTask implements Task {
     for (const item of batch.ended) this.#finish(item)
     this.#drops = this.#drops.filter(item => !item.gone)
     this.#work.trim(standsInLine)
+    this.#fired.trim(standsFired)
     this.#bad.trim(standsInBad)
+    this.#fires.begin()
     this.#ledger.committed(batch, now)
     this.#pace.take(batch.delivered, batch.now)
     this.#batch = undefined
@@ -155,7 +170,7 @@ export class DelayTask implements Task {
 
   wakeAt(): EpochMs | undefined {
     const retryAt = this.#settler.retryAt
-    const ready = this.#drops.length + this.#work.size + this.#bad.size > 0 ? retryAt : Infinity
+    const ready = this.#drops.length + this.#work.size + this.#fired.size + this.#bad.size > 0 || this.#fires.restless ? retryAt : Infinity
     const due = this.#barred ? Infinity : Math.max(this.#waiting.firstDue(), this.#pace.nextAt(), retryAt)
     const at = Math.max(Math.min(ready, due, this.#waiting.firstLeaving(), this.#ledger.tidyAt), this.#blockedUntil)
     return at === Infinity ? undefined : at
@@ -178,16 +193,10 @@ export class DelayTask implements Task {
 
   #admit(item: Item, now: EpochMs): void {
     this.#bytes += item.bytes
-    const { source, record, id } = item
+    const { source, id } = item
     switch (item.deed) {
       case 'deliver':
-        if (source.type === 'tier') {
-          this.#waiting.addLeaving(item, record.timestampMs + source.delayMs)
-          source.readAhead(item)
-        } else if (source.type === 'fixed') {
-          this.#waiting.addDue(item)
-          source.readAhead(item)
-        } else if (id === undefined || this.#register(item, id)) this.#place(item, now)
+        if (source.type !== 'input' || id === undefined || this.#register(item, id)) this.#await(item, now)
         return
       case 'cancel':
         this.#ids.cancel(id ?? '', item.originOffset, item.originMs)
@@ -196,7 +205,7 @@ export class DelayTask implements Task {
         this.#change(item, 'cancel', this.#work)
         return
       case 'fire':
-        this.#change(item, 'fire', this.#work)
+        this.#call(item)
         return
       case 'drop':
         this.#drop(item, item.dropped ?? 'ruleDropped')
@@ -205,6 +214,19 @@ export class DelayTask implements Task {
       case 'deadLetter':
         this.#change(item, 'deadLetter', this.#bad)
     }
+  }
+
+  #await(item: Item, now: EpochMs): void {
+    const { source, record } = item
+    this.#waiting.add(item)
+    if (this.#fires.reach(item)) this.#fireNow(item)
+    else if (source.type === 'tier') {
+      this.#waiting.addLeaving(item, record.timestampMs + source.delayMs)
+      source.readAhead(item)
+    } else if (source.type === 'fixed') {
+      this.#waiting.addDue(item)
+      source.readAhead(item)
+    } else this.#place(item, now)
   }
 
   /** Takes a message with an id to the books; false when it is dead on arrival. */
@@ -217,10 +239,34 @@ export class DelayTask implements Task {
     return verdict === 'alive'
   }
 
+  /** What a search has found: unlike what is read, it is not in the order of its source, and is of interest to a fire only. */
+  #foundAhead(source: Source, record: LogRecord): void {
+    const item = this.#protocol.read(source, record)
+    if (item.deed !== 'deliver' || !this.#fires.reach(item)) return
+    source.position.take(record.offset)
+    this.#bytes += item.bytes
+    this.#waiting.add(item)
+    this.#fireNow(item)
+  }
+
+  #call(fire: Item): void {
+    fire.source.readAhead(fire)
+    this.#fires.add(fire)
+    for (const item of this.#waiting.named(fire.id ?? '')) if (this.#fires.reach(item)) this.#fireNow(item)
+  }
+
+  #fireNow(item: Item): void {
+    // Others end by themselves, and the fire waits for them.
+    if (item.fired || (item.deed !== 'deliver' && item.deed !== 'move')) return
+    item.fired = true
+    item.deed = 'deliver'
+    this.#fired.push(item)
+  }
+
   /** Frees what a cancel or a higher version has ended; what is further out is recognised when it comes near. */
   #dropDead(id: string): void {
     for (const item of this.#waiting.named(id)) {
-      const verdict = item.proposed ? 'alive' : this.#verdict(item)
+      const verdict = item.proposed || !item.inHeap ? 'alive' : this.#verdict(item)
       if (verdict !== 'alive') this.#drop(item, verdict)
     }
   }
@@ -260,6 +306,7 @@ export class DelayTask implements Task {
       const item = this.#waiting.popLeaving()
       if (item === undefined) return
       item.source.settled(item)
+      if (item.fired || item.deed !== 'deliver') continue
       const verdict = this.#verdict(item)
       if (verdict === 'alive') this.#place(item, now)
       else this.#drop(item, verdict)
@@ -306,7 +353,6 @@ export class DelayTask implements Task {
     for (const item of this.#work) {
       if (batch.full(limit, WORK_BYTES)) return
       if (item.deed === 'cancel') batch.end(item, 'obeyed')
-      else if (item.deed === 'fire') this.#fire(batch, item)
       else if (item.deed === 'move') this.#move(batch, item)
     }
   }
@@ -323,17 +369,14 @@ export class DelayTask implements Task {
     }
   }
 
-  #fire(batch: Batch, item: Item): void {
-    const named = this.#waiting
-      .named(item.id ?? '')
-      .filter(other => other.originOffset < item.originOffset && (other.proposed || this.#verdict(other) === 'alive'))
-    if (named.length === 0 && item.answered) batch.end(item, 'obeyed')
-    else if (named.length === 0) {
-      item.dead = outOfReach(HORIZON_MS)
-      this.#change(item, 'deadLetter', this.#bad)
-    } else {
-      item.answered = true
-      if (named.every(other => other.proposed || this.#settle(batch, other, batch.now))) batch.end(item, 'obeyed')
+  /** Not paced, and not held back by what is unread: somebody wants it now. */
+  #takeFired(batch: Batch, limit: number): void {
+    for (const item of this.#fired) {
+      if (batch.full(limit, WORK_BYTES)) return
+      if (item.gone || item.proposed || item.deed !== 'deliver') continue
+      const verdict = this.#verdict(item)
+      if (verdict !== 'alive') this.#drop(item, verdict)
+      else this.#settle(batch, item, batch.now)
     }
   }
 
@@ -358,7 +401,7 @@ export class DelayTask implements Task {
     for (const item of batch?.ended ?? []) {
       item.proposed = false
       item.source.position.retract(item.record.offset)
-      if (item.deed === 'deliver' && !item.inHeap) this.#waiting.addDue(item)
+      if (item.deed === 'deliver' && !item.inHeap && !item.fired) this.#waiting.addDue(item)
     }
   }
 
@@ -368,6 +411,7 @@ export class DelayTask implements Task {
     item.source.position.done(item.record.offset)
     item.source.settled(item)
     this.#waiting.forget(item)
+    if (item.deed === 'fire') this.#fires.forget(item)
     this.#bytes -= item.bytes
   }
 
@@ -387,11 +431,6 @@ export class DelayTask implements Task {
   }
 }
 
-const standsInLine = ({ gone, deed }: Item): boolean => !gone && (deed === 'move' || deed === 'cancel' || deed === 'fire')
+const standsInLine = ({ gone, deed }: Item): boolean => !gone && (deed === 'move' || deed === 'cancel')
+const standsFired = ({ gone, deed }: Item): boolean => !gone && deed === 'deliver'
 const standsInBad = ({ gone, deed }: Item): boolean => !gone && deed === 'deadLetter'
-
-const outOfReach = (horizonMs: number): DeadReason => ({
-  disposition: 'poison',
-  code: 'FireOutOfReach',
-  message: `no message of this sluice-id is within reach: in this version fire finds only what is due within ${formatDuration(horizonMs)} and waits in no tier; cancel it and schedule it anew`,
-})

@@ -1,5 +1,6 @@
 import type { EpochMs } from '../../api/resource.ts'
 import { Heap } from './heap.ts'
+import { Named } from './named.ts'
 import type { Item } from './source.ts'
 
 /** First in, first out; what has been settled elsewhere is skipped when it comes to the head. */
@@ -37,16 +38,16 @@ export class Line {
 export class Waiting {
   readonly #due = new Heap<Item>()
   readonly #leaving = new Heap<Item>()
-  readonly #byId = new Map<string, Item[]>()
+  readonly #named = new Named()
+
+  /** It is in memory, wherever it is to go: it can be found by its id. */
+  add(item: Item): void {
+    this.#named.add(item)
+  }
 
   addDue(item: Item): void {
     item.inHeap = true
     this.#due.push(item, item.dueMs, item.originOffset)
-    const { id } = item
-    if (id === undefined) return
-    const same = this.#byId.get(id)
-    if (same === undefined) this.#byId.set(id, [item])
-    else if (!same.includes(item)) same.push(item)
   }
 
   addLeaving(item: Item, leavesAtMs: EpochMs): void {
@@ -77,9 +78,9 @@ export class Waiting {
     return this.#leaving.pop()
   }
 
-  /** Messages near their due time under an id. */
-  named(id: string): readonly Item[] {
-    return this.#byId.get(id) ?? []
+  /** Messages under an id, near their due time or read ahead. */
+  named(id: string): Iterable<Item> {
+    return this.#named.get(id)
   }
 
   /** Messages near their due time, the first due first. Nothing may be added or taken meanwhile. */
@@ -87,18 +88,9 @@ export class Waiting {
     for (const item of this.#due.inOrder()) if (waits(item)) yield item
   }
 
-  /** Messages under an id that are read ahead of a tier. */
-  aheadOfTiers(id: string): readonly Item[] {
-    return [...this.#leaving.inOrder()].filter(item => item.id === id && !item.gone)
-  }
-
   /** The message ended. */
   forget(item: Item): void {
-    const same = item.id === undefined ? undefined : this.#byId.get(item.id)
-    if (item.id === undefined || same === undefined) return
-    const left = same.filter(other => other !== item)
-    if (left.length === 0) this.#byId.delete(item.id)
-    else this.#byId.set(item.id, left)
+    this.#named.delete(item)
   }
 
   /** Messages that wait for their due time in memory. */

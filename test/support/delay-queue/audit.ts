@@ -45,8 +45,25 @@ export function audit(world: World, config: QueueConfig, sent: readonly Sent[], 
   }
   if (ordered)
     for (const topic of targets) checkOrder(world.log(topic).committed, new Map(sent.map(message => [message.name, message])), orders)
+  checkFires(world, ends, sent, orders)
   checkPositions(world, ends, sent)
 }
+
+/** The position of the input never passes a fire before everything that it reaches has ended, in whatever tier it was. */
+function checkFires(world: World, ends: ReadonlyMap<string, readonly LogRecord[]>, sent: readonly Sent[], orders: readonly Order[]): void {
+  for (const fire of orders.filter(({ op }) => op === 'fire')) {
+    const passed = world.passed.find(({ offset }) => offset > fire.offset)
+    if (passed === undefined) throw new Error(`${JSON.stringify(fire)} was never answered`)
+    for (const message of sent) {
+      if (message.id !== fire.id || !isBefore(message, fire)) continue
+      const endedAtMs = ends.get(message.name)?.[0]?.timestampMs ?? 0
+      if (endedAtMs > passed.atMs) broken(message, `ended ${endedAtMs - passed.atMs} ms after ${JSON.stringify(fire)} was passed`)
+    }
+  }
+}
+
+const isBefore = (message: Sent, order: Order): boolean =>
+  message.topic === 'q.in' ? message.offset < order.offset : message.appendedMs <= order.appendedMs
 
 function broken(message: Sent, what: string): never {
   throw new Error(`${JSON.stringify(message)} ${what}`)
@@ -56,7 +73,7 @@ function checkEnd(message: Sent, record: LogRecord, orders: readonly Order[]): v
   const { id, offset, appendedMs, dueMs } = message
   if (record.topic === 'q.dlq') return
   if (message.bad) broken(message, 'is bad and was delivered')
-  const fired = orders.some(order => order.op === 'fire' && order.id === id && order.offset > offset)
+  const fired = orders.some(order => order.op === 'fire' && order.id === id && isBefore(message, order))
   const firedAtMs = Number(textHeader(record, 'sluice-fired-at'))
   if (firedAtMs < dueMs && !fired) broken(message, `was delivered ${dueMs - firedAtMs} ms early`)
   const cancel = orders.find(

@@ -37,6 +37,10 @@ export class PartitionLog {
     return open < 0 ? this.#slots.length : open
   }
 
+  get high(): number {
+    return this.#slots.length
+  }
+
   read(from: number, most: number): readonly LogRecord[] {
     const records: LogRecord[] = []
     for (let offset = from; offset < this.stable && records.length < most; offset++) {

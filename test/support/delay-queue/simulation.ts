@@ -52,7 +52,8 @@ export class Simulation {
     const { world } = this
     const dice = random.next()
     if (dice < 0.3) this.#write()
-    else if (dice < 0.55) world.read(random.pick(world.sources), 1 + random.below(20))
+    else if (dice < 0.33) world.search(1 + random.below(5))
+    else if (dice < 0.57) world.read(random.pick(world.sources), 1 + random.below(20))
     else if (dice < 0.8) this.#transact()
     else if (dice < 0.95) this.#pass()
     else if (dice < 0.96) world.crash()

@@ -9,6 +9,7 @@ import type {
   OutgoingRecord,
   Proposal,
   Routing,
+  Search,
   Task,
   TaskFamily,
 } from '../../../src/worker/task.ts'
@@ -46,10 +47,13 @@ export class EngineWorld {
   readonly logs = new Map<string, PartitionLog>()
   readonly commits = new Map<string, Commit>()
   readonly observed: Observation[] = []
+  /** Positions of the input as they were committed. */
+  readonly passed: { readonly offset: number; readonly atMs: number }[] = []
   restarts = 0
   task: Task
   readonly #family: TaskFamily
   #positions = new Map<string, number>()
+  #searching: { readonly search: Search; readonly left: Map<string, { at: number; readonly end: number }> } | undefined
 
   /** @param outside topics that the family writes to and does not read. */
   constructor(family: TaskFamily, outside: readonly string[]) {
@@ -101,6 +105,27 @@ export class EngineWorld {
   /** How far ahead of its due time work is staged. */
   leadMs = 0
 
+  /** Reads on for the search that the task wishes, if there is one, at most so many records of each source. False: there was nothing to do. */
+  search(most: number): boolean {
+    const { search } = this.task
+    if (search === undefined) return false
+    if (this.#searching?.search !== search) {
+      const left = new Map([...search.from].map(([topic, at]) => [topic, { at, end: this.log(topic).high }]))
+      this.#searching = { search, left }
+    }
+    const { left } = this.#searching
+    for (const [topic, range] of left) {
+      const records = this.log(topic)
+        .read(range.at, most)
+        .filter(({ offset }) => offset < range.end)
+      search.found(records)
+      range.at = records.length < most ? this.log(topic).stable : records.at(-1)!.offset + 1
+      if (range.at >= range.end) left.delete(topic)
+    }
+    if (left.size === 0) search.ended()
+    return true
+  }
+
   readonly routing: Routing = {
     partitions: topic => (topic === 'absent' ? 'missing' : 1),
     choose: () => 0,
@@ -121,7 +146,10 @@ export class EngineWorld {
       return true
     }
     for (const log of written) log.end('committed')
-    for (const commit of proposal.offsets) this.commits.set(commit.topic, commit)
+    for (const commit of proposal.offsets) {
+      this.commits.set(commit.topic, commit)
+      if (commit.topic === 'q.in') this.passed.push({ offset: commit.offset, atMs: this.now })
+    }
     if (fate === 'crash after commit') this.crash()
     else this.observed.push(...task.committed(proposal, this.now))
     return true
@@ -137,6 +165,7 @@ export class EngineWorld {
     for (;;) {
       for (const topic of this.sources) this.read(topic, 1000)
       if (this.transact(fate(), limit)) continue
+      if (this.search(1000)) continue
       const wakeAt = this.task.wakeAt() ?? Infinity
       if (wakeAt <= this.now) throw new Error(`the task asks to be woken at ${wakeAt}, which has passed, and proposes nothing`)
       if (this.now >= untilMs) return
