@@ -24,6 +24,8 @@ export class Batch {
   expiredBoundMs: EpochMs = -Infinity
   /** Filled when it is sealed. */
   entries: readonly SourceEntry[] = []
+  /** Read position of the input. */
+  inputReadTo = 0
   /** The entries tell all there is, not only what this batch did. */
   folded = false
   watermarks: ReadonlyMap<Source, number> = new Map()

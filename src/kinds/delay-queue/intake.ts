@@ -14,7 +14,7 @@ const BY_HOP: DueRule = { by: 'hop' }
 /** Makes of a record what is to be done with it, by what the record says and nothing else. */
 export class Intake {
   readonly #inputTopic: string
-  readonly #byHeaders: DueRule
+  readonly #byHeaders: Extract<DueRule, { by: 'headers' }>
   readonly #targets: Targets
 
   constructor(config: QueueConfig, targets: Targets) {
@@ -26,7 +26,7 @@ export class Intake {
   read(source: Source, record: LogRecord): Item {
     switch (source.type) {
       case 'input':
-        return this.#judge(source, record, this.#byHeaders, hereWith(record))
+        return this.#judge(source, record, this.#ruleOf(source.limits.of(record.offset)), hereWith(record))
       case 'fixed':
         return this.#judge(source, record, BY_TOPIC, { ...hereWith(record), dueMs: record.timestampMs + source.delayMs })
       case 'tier': {
@@ -36,6 +36,10 @@ export class Intake {
         return dead(source, record, hereWith(record), { disposition: 'poison', code: 'NotOurs', message })
       }
     }
+  }
+
+  #ruleOf(maxDelayMs: number): DueRule {
+    return maxDelayMs === this.#byHeaders.maxDelayMs ? this.#byHeaders : { by: 'headers', maxDelayMs }
   }
 
   #judge(source: Source, record: LogRecord, rule: DueRule, origin: Origin): Item {

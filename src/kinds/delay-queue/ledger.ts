@@ -12,6 +12,9 @@ import type { Source } from './source.ts'
 /** A position that moved without work (markers, expired records) is committed after this, so that retention never overtakes it. */
 const TIDY_AFTER_MS = 30_000
 
+/** What was read is noted after this at the latest, so that a limit that is lowered meanwhile does not meet it. */
+const NOTE_AFTER_MS = 1_000
+
 /** Finished offsets that a restore collects before it drops those below the watermark: a whole journal names every message of a week. */
 const FORGET_AFTER = 10_000
 
@@ -36,6 +39,8 @@ export class Ledger {
   /** Sources that someone moved back, or whose topic was made again: where to, until the journal says so. */
   readonly #movedBack = new Map<string, number>()
   #tidyAt: EpochMs = Infinity
+  /** Read position of the input in the last commit. */
+  #notedTo = 0
 
   constructor(config: EngineConfig, partition: number, sources: readonly [Source, ...Source[]], ids: Ids, outgoing: Outgoing) {
     this.#config = config
@@ -77,7 +82,8 @@ export class Ledger {
 
   started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
     this.#journal.restored(stateEnds.get(this.#config.topics.journal) ?? 0)
-    const { far } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
+    const { far, judged } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
+    this.#sources[0].limits.restore(judged)
     for (const source of this.#sources) {
       const known = this.#restored.get(source.role)
       const commit = committed.get(source.topic)
@@ -100,13 +106,17 @@ export class Ledger {
   /** Whether positions have waited long enough to be committed for their own sake. */
   untidy(now: EpochMs): boolean {
     const moved = this.#sources.some(({ position, committed }) => position.watermark !== committed)
-    this.#tidyAt = moved ? Math.min(this.#tidyAt, now + TIDY_AFTER_MS) : Infinity
+    const { watermark, next } = this.#sources[0].position
+    const unnoted = next > watermark && next !== this.#notedTo
+    const inMs = unnoted ? NOTE_AFTER_MS : moved ? TIDY_AFTER_MS : Infinity
+    this.#tidyAt = inMs === Infinity ? Infinity : Math.min(this.#tidyAt, now + inMs)
     return now >= this.#tidyAt
   }
 
   /** Closes the batch: nothing of it may commit without the rest. */
   seal(batch: Batch): Proposal {
     batch.watermarks = new Map(this.#sources.map(source => [source, source.position.proposedWatermark()]))
+    batch.inputReadTo = this.#sources[0].position.next
     const movedBack = [...this.#movedBack].map(([role, watermark]) => ({ role, watermark, done: [] }))
     batch.folded = this.#journal.long(this.#watermarks(batch))
     batch.entries = [...movedBack, ...(batch.folded ? foldedEntries(batch) : journalEntries(batch))]
@@ -120,7 +130,7 @@ export class Ledger {
     const [input] = this.#sources
     const far = this.#sources.map(tier => [tier.role, tier.far + (batch.far.get(tier) ?? 0)] as const)
     const journalFrom = batch.folded ? this.#journal.next : this.#journal.from(this.#watermarks(batch))
-    const metadata = encodeMetadata(journalFrom, far)
+    const metadata = encodeMetadata(journalFrom, far, input.limits.notes(batch.watermarks.get(input) ?? 0, batch.inputReadTo))
     return [...batch.watermarks]
       .filter(([source, offset]) => source === input || offset !== source.committed)
       .map(([source, offset]) => ({
@@ -140,6 +150,7 @@ export class Ledger {
     this.#journal.committed(now, batch.entries, this.#watermarks(batch), batch.folded)
     for (const { id } of batch.expired) this.#ids.forget(id, batch.expiredBoundMs)
     this.#movedBack.clear()
+    this.#notedTo = batch.inputReadTo
     this.#tidyAt = Infinity
   }
 

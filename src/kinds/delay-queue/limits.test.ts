@@ -135,3 +135,56 @@ test('should not take the records of a topic that was made again for those that 
   world.runTo(world.now + 20_000)
   expect(world.log('due').committed.filter(({ value }) => value?.toString() === 'new')).toHaveLength(40)
 })
+
+describe('a change of maxDelay', () => {
+  const within = (maxDelayMs: number) => aConfig({ maxDelayMs })
+  const delivered = (world: World): readonly (string | undefined)[] => world.log('due').committed.map(({ value }) => value?.toString())
+  const letters = (world: World): readonly (string | undefined)[] => world.log('q.dlq').committed.map(({ value }) => value?.toString())
+
+  test('should judge what was read before a lower limit by the limit of then, and what comes after it by the new one', () => {
+    const world = new World(within(600_000))
+    const start = world.now
+    put(world, 'near', { 'sluice-delay': '60s' })
+    put(world, 'far', { 'sluice-delay': '500s' })
+    world.runTo(start + 5_000)
+    world.reconfigure(within(30_000))
+    put(world, 'too far by now', { 'sluice-delay': '31s' })
+    put(world, 'within', { 'sluice-delay': '20s' })
+    world.runTo(start + 10_000)
+    world.crash() // the note of then must outlive the next commits
+    world.runTo(start + 600_000)
+    expect(delivered(world)).toEqual(['within', 'near', 'far'])
+    expect(letters(world)).toEqual(['too far by now'])
+  })
+
+  test('should note within a second what it has read, though nothing of it is to be written yet', () => {
+    const world = new World(within(600_000))
+    put(world, 'near', { 'sluice-delay': '50s' })
+    world.runTo(world.now + 1_100)
+    world.reconfigure(within(10_000))
+    world.runTo(world.now + 60_000)
+    expect(delivered(world)).toEqual(['near'])
+    // Once, and not again and again while it waits.
+    expect(world.passed.length).toBeLessThan(5)
+  })
+
+  test('should keep what waits through one change after the other, up and down, with a note of bounded size', () => {
+    const world = new World(within(600_000))
+    const start = world.now
+    const names: string[] = []
+    for (let turn = 0; turn < 30; turn++) {
+      const maxDelayMs = turn % 3 === 0 ? 200_000 - turn : 300_000 - 1_000 * turn
+      const name = `${turn}`
+      names.push(name)
+      world.reconfigure(within(maxDelayMs))
+      put(world, name, { 'sluice-delay': String(maxDelayMs - 1) })
+      world.runTo(world.now + 1_100)
+    }
+    expect((world.commits.get('q.in')?.metadata ?? '').length).toBeLessThan(600)
+    world.runTo(start + 700_000)
+    expect(delivered(world).toSorted()).toEqual(names.toSorted())
+    expect(letters(world)).toEqual([])
+    world.runTo(world.now + 60_000)
+    expect(JSON.parse(world.commits.get('q.in')?.metadata ?? '')).not.toHaveProperty('l')
+  })
+})

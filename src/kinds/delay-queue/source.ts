@@ -2,6 +2,7 @@ import type { EpochMs } from '../../api/resource.ts'
 import type { LogRecord } from '../../worker/task.ts'
 import type { Instructions } from './headers.ts'
 import { GUARD_MS } from './ladder.ts'
+import { Limits } from './limits.ts'
 import { Position } from './position.ts'
 import type { EngineConfig } from './protocol.ts'
 
@@ -21,6 +22,8 @@ export class Source {
   readonly delayMs: number
   /** Its name in the journal. */
   readonly role: string
+  /** How long the messages may ask to wait that stand in it. */
+  readonly limits: Limits
   position = new Position(0)
   /** Last committed watermark; -1: none yet. */
   committed = -1
@@ -32,11 +35,12 @@ export class Source {
   #ahead = 0
   #aheadBytes = 0
 
-  constructor(topic: string, type: Source['type'], delayMs: number) {
+  constructor(topic: string, type: Source['type'], delayMs: number, maxDelayMs: number) {
     this.topic = topic
     this.type = type
     this.delayMs = delayMs
     this.role = type === 'input' ? 'in' : `${type} ${delayMs}`
+    this.limits = new Limits(maxDelayMs)
   }
 
   /** What may fire as far as this source is concerned: no record still unread is due before it, and no cancel unread that must win. */
@@ -81,11 +85,11 @@ export class Source {
   }
 }
 
-export function sourcesOf({ topics }: EngineConfig): readonly [Source, ...Source[]] {
+export function sourcesOf({ topics, maxDelayMs }: EngineConfig): readonly [Source, ...Source[]] {
   return [
-    new Source(topics.input, 'input', 0),
-    ...topics.fixed.map(({ topic, delayMs }) => new Source(topic, 'fixed', delayMs)),
-    ...topics.tiers.map(({ topic, delayMs }) => new Source(topic, 'tier', delayMs)),
+    new Source(topics.input, 'input', 0, maxDelayMs),
+    ...topics.fixed.map(({ topic, delayMs }) => new Source(topic, 'fixed', delayMs, maxDelayMs)),
+    ...topics.tiers.map(({ topic, delayMs }) => new Source(topic, 'tier', delayMs, maxDelayMs)),
   ]
 }
 

@@ -51,7 +51,7 @@ export class EngineWorld {
   readonly passed: { readonly offset: number; readonly atMs: number }[] = []
   restarts = 0
   task: Task
-  readonly #family: TaskFamily
+  #family: TaskFamily
   #positions = new Map<string, number>()
   #searching: { readonly search: Search; readonly left: Map<string, { at: number; readonly end: number }> } | undefined
 
@@ -84,6 +84,13 @@ export class EngineWorld {
   crash(): void {
     this.restarts++
     this.task = this.#start()
+  }
+
+  /** The spec changes: the worker stops, and one with the new contract takes over. */
+  reconfigure(config: QueueConfig): void {
+    this.#family = familyOf(config)
+    for (const topic of this.sources) if (!this.logs.has(topic)) this.logs.set(topic, new PartitionLog(topic))
+    this.crash()
   }
 
   /** Reads one source as far as `most` records; tells the task when the end was reached. */
@@ -209,6 +216,9 @@ export class World extends EngineWorld {
     super(worked.tasks(resource, 'shop'), ['q.dlq', 'due', 'other', 'small'])
   }
 }
+
+const familyOf = (config: QueueConfig): TaskFamily =>
+  worked.tasks({ kind: 'DelayQueue', name: 'q', config: JSON.parse(JSON.stringify(config)) as unknown }, 'shop')
 
 /** Header values as text. */
 export const headers = (values: Readonly<Record<string, string>>): LogHeader[] =>
