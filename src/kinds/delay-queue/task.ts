@@ -98,7 +98,9 @@ export class DelayTask implements Task {
     for (const record of records) {
       const source = this.#byTopic.get(record.topic)
       if (source === undefined) throw new Error(`${record.topic} is not a source of this task`)
-      if (record.timestampMs > source.readToMs) source.readToMs = record.timestampMs
+      // No later than now: what a producer's clock says of tomorrow, while the topic lacks LogAppendTime, is no proof that nothing is unread.
+      const appendedMs = Math.min(record.timestampMs, now)
+      if (appendedMs > source.readToMs) source.readToMs = appendedMs
       if (source.position.accept(record.offset)) this.#admit(this.#protocol.read(source, record), now)
     }
     this.#barred = false
