@@ -107,22 +107,25 @@ function checkDead({ config }: Evidence, message: Sent, record: LogRecord): void
   throw new Broken(`was dead-lettered as "${disposition}": ${textHeader(record, 'sluice-error-message')}`, message)
 }
 
-/** Orders that reach the message: of its id, behind it. */
-const ordersOf = ({ orders }: Evidence, { id, topic, partition, offset }: Sent, op: Order['op']): readonly Order[] =>
-  id === undefined || topic !== 'q.in'
-    ? []
-    : orders.filter(order => order.op === op && order.id === id && order.partition === partition && order.offset > offset)
+/** Orders that reach the message: of its id, behind it. Of a fixed delay, fires only, and by the time of their append. */
+function ordersOf({ orders }: Evidence, { id, topic, partition, offset, appendedMs }: Sent, op: Order['op']): readonly Order[] {
+  if (id === undefined || (topic !== 'q.in' && op !== 'fire')) return []
+  const isBehind = (order: Order): boolean => (topic === 'q.in' ? order.offset > offset : order.appendedMs >= appendedMs)
+  return orders.filter(order => order.op === op && order.id === id && order.partition === partition && isBehind(order))
+}
 
 /** A message may end without a trace only by a cancel, a higher version or a repetition, or as too late where the queue drops that. */
 function mayBeAbsent(evidence: Evidence, message: Sent): void {
   const { config, sent, orders } = evidence
-  const { id, partition, offset, version } = message
+  const { id, topic, partition, offset, version } = message
   if (config.late?.policy === 'Drop') return
-  if (id === undefined) throw new Broken('was lost', message)
+  if (id === undefined || topic !== 'q.in') throw new Broken('was lost', message)
   if (ordersOf(evidence, message, 'cancel').length > 0) return
   const cuts = orders.filter(order => order.op === 'cancel' && order.id === id && order.partition === partition && order.offset < offset)
   const lastCut = Math.max(-1, ...cuts.map(cut => cut.offset))
-  const rivals = sent.filter(other => other.id === id && other.partition === partition && !other.unread && other.offset !== offset)
+  const rivals = sent.filter(
+    other => other.topic === topic && other.id === id && other.partition === partition && !other.unread && other.offset !== offset,
+  )
   if (rivals.some(other => other.version > version && other.offset > lastCut)) return
   const repeats = (other: Sent): boolean =>
     other.version === version &&

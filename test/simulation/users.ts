@@ -29,6 +29,7 @@ export interface Sent extends Place {
   readonly key: string
   readonly value: Buffer
   readonly target: string
+  /** On a fixed delay it means something to a fire only. */
   readonly id: string | undefined
   readonly version: number
   readonly expiresAtMs: number
@@ -148,7 +149,7 @@ export class Users {
         key,
         value,
         target,
-        id: topic === 'q.in' ? id : undefined,
+        id,
         version,
         expiresAtMs,
         bad: unreadable || target === 'absent' || target === 'secret' || refused || expiresAtMs <= dueMs,
