@@ -50,6 +50,11 @@ const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./commands/delay.ts')).delayCommand(),
   },
   {
+    name: 'dlq',
+    summary: 'dead letters of a DeadLetterPipeline: look, redrive, discard',
+    load: async () => (await import('./commands/dlq.ts')).dlqCommand(),
+  },
+  {
     name: 'sizes',
     summary: 'bytes on disk per topic and partition',
     load: async () => (await import('./commands/sizes.ts')).sizesCommand(),

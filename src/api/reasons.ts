@@ -19,6 +19,11 @@ export const REASONS = {
   TlsFailed: 'The TLS handshake failed: wrong CA, wrong name, or a plaintext listener.',
   UnknownHost: 'No bootstrap server resolves.',
   BrokerUnreachable: 'No broker answers.',
+  SubjectNotFound: 'The resource that this one is about, such as the pipeline of a redrive, does not exist in this namespace.',
+  // redrives
+  RedriveWaiting: 'Another redrive of the same pipeline runs; they run one after another.',
+  RedriveFailed: 'The redrive cannot go on, and will not by itself; make another one.',
+  RedriveRunning: 'Dead letters are being gone through; see status for how far it is.',
   // topics
   TopicNotAllowed: 'A topic is outside spec.allowedTopics of the connection.',
   TopicNotFound: 'A topic that must exist does not.',

@@ -15,7 +15,7 @@ const isMissingConnection = (message: string) => message.startsWith('no KafkaCon
 describe('validate', () => {
   test('should find nothing wrong with the samples', () => {
     const report = validateFiles(sampleFiles)
-    expect(report).toEqual({ resources: 6, findings: [], skipped: [] })
+    expect(report).toEqual({ resources: 7, findings: [], skipped: [] })
   })
 
   test('should be given at least 45 invalid files', () => {

@@ -1,5 +1,6 @@
 import type { ResourceDefinition } from '../api/definition.ts'
 import { definition as deadLetterPipeline } from './dead-letter-pipeline/resource.ts'
+import { definition as deadLetterRedrive } from './dead-letter-redrive/resource.ts'
 import { definition as delayQueue } from './delay-queue/resource.ts'
 import { definition as kafkaConnection } from './kafka-connection/resource.ts'
 import { definition as kafkaTopicPolicy } from './kafka-topic-policy/resource.ts'
@@ -11,5 +12,6 @@ export const definitions: readonly ResourceDefinition[] = [
   kafkaTopicPolicy,
   delayQueue,
   deadLetterPipeline,
+  deadLetterRedrive,
   sagaDefinition,
 ]

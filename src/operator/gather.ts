@@ -4,6 +4,8 @@ import type { Engine } from './engine.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { Observed } from './observed.ts'
 import type { Problem } from './plan.ts'
+import { read } from './readings.ts'
+import { connectionNameOf, subjectOf } from './subjects.ts'
 
 /** What stands between a resource and its cluster, or everything that its plan may look at. */
 export type Gathered =
@@ -12,20 +14,30 @@ export type Gathered =
 
 /** Reads; never writes. `maxAgeMs`: how old a listing of the cluster may be. Rejects with `KafkaError` when the brokers fail in between. */
 export async function gather(engine: Engine, kind: ReconciledKind, resource: Resource, maxAgeMs: number): Promise<Gathered> {
-  const ref: ResourceRef = { kind: engine.connectionKind, namespace: resource.metadata.namespace, name: kind.connectionOf(resource) ?? '' }
+  const subject = subjectOf(engine, kind, resource)
+  const wanted = kind.subjectOf?.(resource)
+  if (wanted !== undefined && subject === undefined) {
+    const { namespace } = resource.metadata
+    return { ok: false, problem: notReady('SubjectNotFound', `${wanted.kind} "${wanted.name}" does not exist in namespace "${namespace}"`) }
+  }
+  const name = connectionNameOf(engine, kind, resource) ?? ''
+  const ref: ResourceRef = { kind: engine.connectionKind, namespace: resource.metadata.namespace, name }
   const found = await usableConnection(engine, ref)
   if ('severity' in found) return { ok: false, problem: found }
   const { connection, resource: connectionResource } = found
-  const sight = await connection.observer.observe(refKey(refOf(resource)), kind.interest(resource), maxAgeMs)
+  const sight = await connection.observer.observe(refKey(refOf(resource)), kind.interest(resource, subject), maxAgeMs)
   const workers = await engine.parts.workers.view(refOf(resource))
   const observed: Observed = {
     now: engine.parts.clock.now(),
     connection: engine.connections.view(connectionResource),
     ...sight,
     siblings: siblingsOf(engine, kind, resource, ref),
+    ...(subject && { subject }),
     ...(workers && { workers }),
     answers: new Map(),
   }
+  const reading = kind.readings?.(resource, observed)
+  if (reading !== undefined) return { ok: true, observed: { ...observed, readings: await read(connection.admin, reading) }, connection }
   const questions = kind.questions?.(resource, observed) ?? []
   if (questions.length === 0) return { ok: true, observed, connection }
   return { ok: true, observed: { ...observed, answers: await connection.observer.estimate(questions) }, connection }
@@ -59,7 +71,7 @@ const notReady = (reason: Problem['reason'], message: string): Problem => ({ sev
 function siblingsOf(engine: Engine, kind: ReconciledKind, resource: Resource, own: ResourceRef): readonly Resource[] {
   const cluster = engine.connections.clusterId(own)
   const sameCluster = (other: Resource): boolean => {
-    const ref = { ...own, namespace: other.metadata.namespace, name: kind.connectionOf(other) ?? '' }
+    const ref = { ...own, namespace: other.metadata.namespace, name: connectionNameOf(engine, kind, other) ?? '' }
     return refKey(ref) === refKey(own) || (cluster !== undefined && engine.connections.clusterId(ref) === cluster)
   }
   const key = refKey(refOf(resource))

@@ -36,6 +36,14 @@ export interface RetentionAnswer {
   readonly bytes: number
 }
 
+/** Answer to a `ReadingQuestion`. */
+export interface Readings {
+  /** Positions of the group, with the note that the task wrote beside each. */
+  readonly positions: readonly { readonly topic: string; readonly partition: number; readonly offset: number; readonly note: string }[]
+  /** First offset and end, by partition; undefined: a partition has no leader and nobody knows. */
+  readonly bounds?: readonly (readonly [from: number, to: number])[]
+}
+
 /** Everything that `plan()` may look at. Values only: the same input gives the same plan. */
 export interface Observed {
   readonly now: EpochMs
@@ -46,6 +54,9 @@ export interface Observed {
   readonly vanishing: ReadonlySet<string>
   /** Resources of the same kind on the same connection, this one excluded, in name order; of all namespaces that the operator watches. */
   readonly siblings: readonly Resource[]
+  /** The resource that `subjectOf` names. */
+  readonly subject?: Resource
+  readonly readings?: Readings
   readonly workers?: WorkersView
   /** Answers to `questions()`, by topic. */
   readonly answers: ReadonlyMap<string, RetentionAnswer>

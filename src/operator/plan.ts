@@ -125,4 +125,10 @@ export interface RetentionQuestion {
   readonly retentionBytesPerPartition?: number
 }
 
+/** Asks where a consumer group stands, and where partitions begin and end. */
+export interface ReadingQuestion {
+  readonly group?: string
+  readonly ends?: { readonly topic: string; readonly partitions: number }
+}
+
 export type { ResourceRef }

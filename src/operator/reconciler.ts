@@ -10,6 +10,7 @@ import type { ReconciledKind } from './kind.ts'
 import { askedBy } from './memory.ts'
 import type { StatusPatch } from './ports.ts'
 import { saysTheSame, StatusReport } from './status.ts'
+import { connectionNameOf } from './subjects.ts'
 
 /** What a look at a resource came to. `failed` is for metrics; the status has been written already. */
 export interface Outcome extends Result {
@@ -37,7 +38,7 @@ async function reconcileStored(engine: Engine, kind: ReconciledKind, resource: R
   const report = () => new StatusReport(resource, engine.parts.clock.now())
   const isConnection = kind.definition.kind === engine.connectionKind
   if (resource.metadata.deletionTimestamp !== undefined) return goodbye(engine, kind, resource)
-  if ((resource.spec as { readonly suspend?: boolean }).suspend === true) {
+  if ((resource.spec as { readonly suspend?: boolean }).suspend === true && kind.plansSuspended !== true) {
     if (isConnection) await withdraw(engine, resource, 'suspended')
     return save(engine, resource, report().suspended(), {})
   }
@@ -111,7 +112,7 @@ function show(engine: Engine, resource: Resource, shown: string): void {
 function wakeDependants(engine: Engine, { namespace, name }: ResourceRef): void {
   for (const kind of engine.kinds.values())
     for (const resource of engine.parts.store.list(kind.definition.kind))
-      if (resource.metadata.namespace === namespace && kind.connectionOf(resource) === name) engine.enqueue(refOf(resource))
+      if (resource.metadata.namespace === namespace && connectionNameOf(engine, kind, resource) === name) engine.enqueue(refOf(resource))
 }
 
 async function goodbye(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
@@ -178,7 +179,7 @@ function outsideFailure(report: StatusReport, error: unknown, message: string): 
 
 function lookAtConnection(engine: Engine, kind: ReconciledKind, ref: ResourceRef): void {
   const resource = engine.parts.store.get(ref)
-  const name = resource && kind.connectionOf(resource)
+  const name = resource && connectionNameOf(engine, kind, resource)
   if (name !== undefined) engine.enqueue({ kind: engine.connectionKind, namespace: ref.namespace, name })
 }
 

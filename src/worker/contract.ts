@@ -32,6 +32,16 @@ export function runningGeneration(metadata: string): number | undefined {
   }
 }
 
+/** What the task noted beside an offset (`metadata.ts`); empty where somebody else wrote it. */
+export function noteOf(metadata: string): string {
+  try {
+    const { m } = JSON.parse(metadata) as { m?: unknown }
+    return typeof m === 'string' ? m : ''
+  } catch {
+    return ''
+  }
+}
+
 /** Credentials are files below the secrets root (`SLUICE_SECRETS`, default /etc/sluice/secrets): never values. */
 export interface ContractConnection {
   readonly bootstrapServers: readonly string[]

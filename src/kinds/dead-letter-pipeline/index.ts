@@ -4,7 +4,7 @@ import { interest, plan } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DeadLetterPipeline } from './resource.ts'
 import { worked } from './task-family.ts'
-import { pipelineTopics, taskTopics } from './topics.ts'
+import { bookTopics, pipelineTopics, taskTopics } from './topics.ts'
 
 /** The engine hands a kind only resources of that kind that its schema accepts. */
 const pipeline = (resource: Resource): DeadLetterPipeline => resource as DeadLetterPipeline
@@ -17,7 +17,11 @@ export const kind: Kind = {
   deletes: resource => {
     const topics = pipelineTopics(pipeline(resource))
     // A dead letter topic that the spec names may be shared with others.
-    return [...taskTopics(topics), ...(pipeline(resource).spec.deadLetter?.topic === undefined ? [topics.deadLetter] : [])]
+    return [
+      ...taskTopics(topics),
+      ...bookTopics(topics),
+      ...(pipeline(resource).spec.deadLetter?.topic === undefined ? [topics.deadLetter] : []),
+    ]
   },
   worked,
 }

@@ -7,7 +7,7 @@ import { podShape } from '../workers.ts'
 import { alerts } from './alerts.ts'
 import type { PipelineConfig } from './config.ts'
 import type { DeadLetterPipeline } from './resource.ts'
-import { allTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs } from './topics.ts'
+import { allTopics, bookTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs } from './topics.ts'
 import type { PipelineTopics } from './topics.ts'
 import { DEFAULT_MAX_ATTEMPTS, backoffOf, longestWaitMs } from './waits.ts'
 
@@ -60,13 +60,20 @@ function topicIntents(
   const durable: Readonly<Record<string, string>> =
     minInsyncReplicas === undefined ? {} : { 'min.insync.replicas': String(minInsyncReplicas) }
   const own = new Set(taskTopics(topics))
+  const books = new Set(bookTopics(topics))
+  const deadPartitions = observed.topics.get(topics.deadLetter)?.partitions ?? deadLetter?.partitions ?? partitions
   return [...topicConfigs(pipeline, topics)].map(([name, configs]) => ({
     name,
     create: own.has(name)
       ? { partitions, replicationFactor }
-      : { partitions: deadLetter?.partitions ?? partitions, replicationFactor: deadLetter?.replicationFactor ?? replicationFactor },
+      : {
+          partitions: books.has(name) ? deadPartitions : (deadLetter?.partitions ?? partitions),
+          replicationFactor: deadLetter?.replicationFactor ?? replicationFactor,
+        },
+    // What is written about a dead letter stands in the partition of the same number.
+    ...(books.has(name) && { partitions: deadPartitions }),
     configs: { ...configs, ...durable },
-    owned: own.has(name) || name === ownDeadLetter(pipeline),
+    owned: own.has(name) || books.has(name) || name === ownDeadLetter(pipeline),
   }))
 }
 
@@ -129,7 +136,7 @@ const nameProblems = (topics: PipelineTopics): readonly Problem[] =>
 
 /** A topic that feeds itself would never come to rest. */
 function circles({ spec }: DeadLetterPipeline, topics: PipelineTopics): readonly Problem[] {
-  const own = taskTopics(topics)
+  const own = [...taskTopics(topics), ...bookTopics(topics)]
   const problems: Problem[] = []
   if (own.includes(spec.source.topic))
     problems.push(stalled('InvalidSpec', `spec.source.topic: ${spec.source.topic} is a topic of the pipeline itself`))

@@ -24,6 +24,9 @@ export interface PipelineTopics {
   readonly tiers: readonly WaitingTopic[]
   readonly journal: string
   readonly deadLetter: string
+  /** Which dead letters were redriven or discarded, and who did it: partition p is about partition p of the dead letter topic. */
+  readonly handled: string
+  readonly audit: string
   /** Dead letter topics that rules name. */
   readonly ruled: readonly string[]
 }
@@ -40,6 +43,8 @@ export function pipelineTopics({ spec, metadata }: DeadLetterPipeline, exists: I
     tiers: [...tiersMs].sort((a, b) => a - b).map(delayMs => ({ topic: name(tierRole(delayMs)), delayMs })),
     journal: name('journal'),
     deadLetter,
+    handled: name('handled'),
+    audit: name('audit'),
     ruled: [...new Set(ruled)].filter(topic => topic !== deadLetter),
   }
 }
@@ -54,16 +59,21 @@ export const taskTopics = ({ retry, redelivery, tiers, journal }: PipelineTopics
   journal,
 ]
 
-export const allTopics = (topics: PipelineTopics): readonly string[] => [...taskTopics(topics), topics.deadLetter, ...topics.ruled]
+/** Topics whose partition p is about partition p of the dead letter topic. */
+export const bookTopics = ({ handled, audit }: PipelineTopics): readonly string[] => [handled, audit]
+
+export const allTopics = (topics: PipelineTopics): readonly string[] => [
+  ...taskTopics(topics),
+  ...bookTopics(topics),
+  topics.deadLetter,
+  ...topics.ruled,
+]
 
 /** The configs of every topic of the pipeline, by name. Records grow by their context: the limits leave room for it. */
 export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopics): ReadonlyMap<string, Configs> {
   const { retention } = spec.deadLetter ?? {}
-  const deadLetter = appended(
-    retention === undefined ? DEFAULT_DEAD_LETTER_RETENTION_MS : parseDuration(retention),
-    DAY_MS,
-    GROWN_MAX_MESSAGE_BYTES,
-  )
+  const retentionMs = retention === undefined ? DEFAULT_DEAD_LETTER_RETENTION_MS : parseDuration(retention)
+  const deadLetter = appended(retentionMs, DAY_MS, GROWN_MAX_MESSAGE_BYTES)
   const waiting = (delayMs: number): Configs => appended(waitingRetentionMs(delayMs), segmentMs(delayMs), GROWN_MAX_MESSAGE_BYTES)
   const longestMs = Math.max(HORIZON_MS, ...topics.tiers.map(({ delayMs }) => delayMs))
   return new Map<string, Configs>([
@@ -73,5 +83,11 @@ export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopic
     // Longer than any source: what it says about a record must outlive the record.
     [topics.journal, appended(waitingRetentionMs(longestMs) + DAY_MS, DAY_MS / 4, GROWN_MAX_MESSAGE_BYTES)],
     ...[topics.deadLetter, ...topics.ruled].map(topic => [topic, deadLetter] as const),
+    // A marker must outlive its dead letter, or that would be redriven twice.
+    [topics.handled, { ...appended(retentionMs + BOOKS_LONGER_MS, DAY_MS, GROWN_MAX_MESSAGE_BYTES), 'cleanup.policy': 'compact,delete' }],
+    [topics.audit, appended(Math.max(AUDIT_RETENTION_MS, retentionMs), 7 * DAY_MS, GROWN_MAX_MESSAGE_BYTES)],
   ])
 }
+
+const BOOKS_LONGER_MS = 30 * DAY_MS
+const AUDIT_RETENTION_MS = 365 * DAY_MS

@@ -1,0 +1,37 @@
+import type { LogRecord } from '../../kafka/log.ts'
+import { readFailure } from '../../kinds/dead-letter-pipeline/failure.ts'
+import { HEADER } from '../../kinds/dead-letter-pipeline/header-names.ts'
+import { shownInstant, shownKey } from '../delay/shown.ts'
+
+/** A dead letter as the commands tell of it: no payload. */
+export function deadLetterOf(record: LogRecord, handled: 'Redrive' | 'Discard' | undefined) {
+  const failure = readFailure(record.headers, record.headers.length, '')
+  const disposition = textOf(record, HEADER.disposition)
+  return {
+    partition: record.partition,
+    offset: record.offset,
+    died: shownInstant(record.timestampMs),
+    key: shownKey(record.key),
+    fingerprint: failure.fingerprint,
+    class: failure.errorClass,
+    message: failure.message,
+    ...(disposition !== undefined && { disposition }),
+    ...(failure.made !== undefined && { attempts: failure.made }),
+    ...(failure.origin && { origin: failure.origin }),
+    ...(handled !== undefined && { handled }),
+  }
+}
+export type DeadLetter = ReturnType<typeof deadLetterOf>
+
+export const textOf = ({ headers }: LogRecord, name: string): string | undefined =>
+  headers.findLast(([other]) => other === name)?.[1]?.toString()
+
+/** Bytes as text where they are text, else in Base64 with another name. */
+export function bytesAs(name: string, bytes: Buffer | null): Readonly<Record<string, string | null>> {
+  if (bytes === null) return { [name]: null }
+  const text = bytes.toString()
+  return Buffer.from(text).equals(bytes) ? { [name]: text } : { [`${name}Base64`]: bytes.toString('base64') }
+}
+
+export const headersOf = ({ headers }: LogRecord): readonly object[] =>
+  headers.map(([name, value]) => ({ name, ...bytesAs('value', value) }))
