@@ -170,7 +170,12 @@ class Child implements WorkerProcess {
 
   constructor(child: ChildProcess) {
     this.#child = child
-    this.gone = new Promise(resolve => child.once('exit', resolve))
+    this.gone = new Promise(resolve =>
+      child.once('exit', (status, signal) => {
+        if (signal !== null) this.#output += `ended by ${signal}\n`
+        resolve(status)
+      }),
+    )
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
     child.on('message', (message: { readonly port?: number }) => (this.#port = message.port ?? this.#port))
   }

@@ -31,7 +31,7 @@ const withinPatience = <T>(action: Promise<T>): Promise<T> => {
   return Promise.race([action, late])
 }
 
-/** kafkajs: idempotent, or in transactions of which some are aborted on purpose. */
+/** kafkajs: plain, or in transactions of which some are aborted on purpose. */
 export class KafkaJsSender implements Sender {
   readonly name: string
   readonly #kafka: Kafka
@@ -73,8 +73,10 @@ export class KafkaJsSender implements Sender {
 
   async #connect(): Promise<Producer> {
     const transactional = { transactionalId: this.name, maxInFlightRequests: 1, transactionTimeout: TRANSACTION_TIMEOUT_MS }
+    // Idempotence only where transactions need it: kafkajs gives the sequence numbers of a request that failed to other records, and a broker that had
+    // taken the first ones answers yes and drops those.
     const producer = this.#kafka.producer({
-      idempotent: true,
+      idempotent: this.#transactions !== undefined,
       retry: { retries: 5 },
       ...(this.#transactions === undefined ? {} : transactional),
     })

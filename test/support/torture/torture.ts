@@ -197,7 +197,7 @@ export class Torture {
     const { dir } = this.#options
     await mkdir(dir, { recursive: true })
     await writeFile(join(dir, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-    if (report.passed) return
+    if (report.passed && report.crashes.length === 0) return
     for (const [name, text] of this.#fleet.logs()) await writeFile(join(dir, `${name}.log`), text)
     for (const [i, broker] of this.#cluster.brokers.entries())
       await writeFile(join(dir, `broker-${i + 1}.log`), await readFile(join(broker.dir, 'kafka.log')))
