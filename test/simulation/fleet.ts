@@ -159,6 +159,8 @@ export class Fleet {
       }
       void startWorker(options).then(worker => {
         running.worker = worker
+        // It may have changed while this one started.
+        void worker.follow(this.#contract())
         void worker.ended.then(error => {
           if (error === undefined) return
           trace.note(name, `gave up: ${error.message}`)

@@ -25,7 +25,7 @@ export class ModelMember implements GroupConsumer {
   #topics: readonly string[]
   /** A join is on its way, or its outcome is being carried out. */
   #busy = false
-  /** Another rebalance has begun meanwhile. */
+  /** The subscription changed meanwhile. */
   #again = false
   #closing = false
   #left = false
@@ -72,7 +72,11 @@ export class ModelMember implements GroupConsumer {
     this.#topics = topics
     this.#remote.host.background(0, () => {
       const gone = this.#owned.filter(({ topic }) => !topics.includes(topic))
-      if (this.#busy || gone.length === 0) {
+      if (this.#busy) {
+        this.#again = true
+        return
+      }
+      if (gone.length === 0) {
         this.#join()
         return
       }
@@ -132,10 +136,8 @@ export class ModelMember implements GroupConsumer {
   }
 
   #join(): void {
-    if (this.#busy || this.#left || this.#closing) {
-      this.#again = true
-      return
-    }
+    // A heartbeat that is answered while this goes on may tell of the rebalance that it belongs to; the next one tells of a later one.
+    if (this.#busy || this.#left || this.#closing) return
     this.#busy = true
     this.#again = false
     const { host, cluster } = this.#remote
