@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
+import type { KafkaAdmin } from '../../kafka/admin.ts'
 import { KafkaError } from '../../kafka/errors.ts'
 import type { RedriveConfig } from '../../kinds/dead-letter-redrive/config.ts'
 import { redriveCountOf } from '../../kinds/dead-letter-redrive/outgoing.ts'
@@ -151,17 +152,27 @@ async function execute(desk: DeadLetterDesk, config: RedriveConfig): Promise<Pro
   }
 }
 
+/** A member that was killed is one until its session ends, after 6 s. */
+const COMPANY_LEAVES_MS = 10_000
+
 /** Kafka shares the partitions of a group among its members: two redrives at once would each wait for the partitions of the other. */
-async function refuseCompany({ admin }: DeadLetterDesk, group: string): Promise<void> {
-  const members = await admin.describeGroup(group).then(
-    description => description.members.length,
+async function refuseCompany({ admin, clock }: DeadLetterDesk, group: string): Promise<void> {
+  const untilMs = clock.monotonicMs() + COMPANY_LEAVES_MS
+  while ((await membersOf(admin, group)) > 0) {
+    if (clock.monotonicMs() > untilMs)
+      throw new Error(`a redrive of this pipeline runs (consumer group ${group}): wait for it, or suspend it`)
+    await clock.sleep(LOOK_AGAIN_MS)
+  }
+}
+
+const membersOf = (admin: KafkaAdmin, group: string): Promise<number> =>
+  admin.describeGroup(group).then(
+    ({ members }) => members.length,
     (error: unknown) => {
       if (error instanceof KafkaError && error.code === 'UnknownGroup') return 0
       throw error
     },
   )
-  if (members > 0) throw new Error(`a redrive of this pipeline runs (consumer group ${group}): wait for it, or suspend it`)
-}
 
 async function untilDone({ admin, clock }: DeadLetterDesk, config: RedriveConfig, group: string, ended: () => boolean): Promise<Progress> {
   let last = ''

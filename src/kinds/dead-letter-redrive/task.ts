@@ -13,7 +13,7 @@ import type { Selection } from './selection.ts'
 import type { Share } from './share.ts'
 
 /** Read ahead. */
-const MOST_WAITING = 4_000
+const MOST_WAITING = 8_000
 const MOST_WAITING_BYTES = 8 * 1_048_576
 /** Of one transaction: it must be sent before it times out. */
 const MOST_BYTES = 4 * 1_048_576
@@ -47,6 +47,7 @@ export class RedriveTask implements Task {
   #blockedUntil: EpochMs = 0
   #limited = false
   #pressed = false
+  #full = false
   readonly held = new Set<string>()
 
   constructor(config: RedriveConfig, partition: number, share: Share) {
@@ -219,9 +220,11 @@ export class RedriveTask implements Task {
     return { outputs, offsets: [offset], token: draft }
   }
 
+  /** Once full, not before most of it is gone: each time that reading goes on, what was fetched meanwhile is fetched again. */
   #hold(): void {
-    const full = this.#waiting.length >= MOST_WAITING || this.#bytes >= MOST_WAITING_BYTES
-    const rest = full || (this.#pressed && this.#waiting.length > 0) || this.#done || this.#read >= this.#to
+    const share = this.#full ? 1 / 4 : 1
+    this.#full = this.#waiting.length >= MOST_WAITING * share || this.#bytes >= MOST_WAITING_BYTES * share
+    const rest = this.#full || (this.#pressed && this.#waiting.length > 0) || this.#done || this.#read >= this.#to
     if (rest) this.held.add(this.#config.topics.deadLetter)
     else this.held.delete(this.#config.topics.deadLetter)
   }

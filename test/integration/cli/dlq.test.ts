@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import { sluice } from '../../support/command.ts'
@@ -10,6 +12,7 @@ import { startKafka } from '../../support/kafka.ts'
 import type { Kafka } from '../../support/kafka.ts'
 
 const DEAD = 300
+const SLUICE = join(import.meta.dirname, '../../../bin/sluice')
 jest.setTimeout(120_000)
 
 let broker: Kafka
@@ -20,6 +23,7 @@ beforeAll(async () => {
   await admin.connect()
   for (const role of ['dlq', 'handled', 'audit', 'redelivery'])
     await createTopic(admin, `shop.p.${role}`, 2, { 'message.timestamp.type': 'LogAppendTime' })
+  for (const role of ['dlq', 'handled', 'audit', 'redelivery']) await createTopic(admin, `shop.q.${role}`, 2, {})
   await admin.disconnect()
   const producer = kafka.producer({ idempotent: true })
   await producer.connect()
@@ -36,6 +40,10 @@ beforeAll(async () => {
         'sluice-error-fingerprint': id % 3 === 0 ? 'f0' : 'f1',
       },
     })),
+  })
+  await producer.send({
+    topic: 'shop.q.dlq',
+    messages: Array.from({ length: DEAD }, (_, id) => ({ value: 'x', partition: id % 2, headers: { id: String(id) } })),
   })
   await producer.disconnect()
 }, 60_000)
@@ -121,6 +129,21 @@ describe('sluice dlq', () => {
       ...Array.from({ length: 4 }, () => 'RedriveStarted'),
     ])
     expect(audit[0]?.by).toMatch(/.+@.+/)
+  })
+
+  test('should move each dead letter once when it is killed and run again', async () => {
+    const args = ['dlq', 'redrive', 'shop/q', '--all', '--rate', '60', '--execute']
+    const child = spawn(SLUICE, args, { stdio: 'ignore', env: { ...process.env, NODE_OPTIONS: '', KAFKA_BOOTSTRAP: broker.bootstrap } })
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    const unhandled = async (): Promise<number> => (await json<Groups>('groups', 'shop/q', '--unhandled')).total
+    await eventually('some moved', async () => (await unhandled()) < DEAD, 60_000)
+    child.kill('SIGKILL')
+    await gone
+    const left = await unhandled()
+    expect(left).toBeGreaterThan(0)
+    expect(await json<Moved>('redrive', 'shop/q', '--all', '--execute')).toMatchObject({ matched: DEAD, sent: left, skipped: DEAD - left })
+    const moved = await committed('shop.q.redelivery', DEAD)
+    expect(moved.map(({ headers }) => Number(headers.get('id'))).sort((a, b) => a - b)).toEqual(Array.from({ length: DEAD }, (_, id) => id))
   })
 
   test.each([
