@@ -1,5 +1,5 @@
 import type { TopicPartition } from '../../../src/kafka/log.ts'
-import { nameOf } from './cluster.ts'
+import { nameOf } from './partition.ts'
 
 export interface Claimant {
   readonly topics: readonly string[]

@@ -1,15 +1,11 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { LogRecord, TopicPartition } from '../../../src/kafka/log.ts'
 import { Group } from './group.ts'
+import { Unavailable, nameOf } from './partition.ts'
 import { PartitionLog } from './partition-log.ts'
 import { perfectNetwork, realTime } from './time.ts'
 import type { Network, Time } from './time.ts'
 import { Coordinator } from './transactions.ts'
-
-export const nameOf = ({ topic, partition }: TopicPartition): string => `${topic}/${partition}`
-
-/** A broker cannot answer now: the client library asks again. */
-export class Unavailable extends Error {}
 
 export interface ClusterOptions {
   readonly time?: Time

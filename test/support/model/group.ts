@@ -1,7 +1,7 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { Commit, TopicPartition } from '../../../src/kafka/log.ts'
 import { share } from './assignor.ts'
-import { nameOf } from './cluster.ts'
+import { nameOf } from './partition.ts'
 import type { Cluster } from './cluster.ts'
 
 /** What a request says of the member that makes it. */

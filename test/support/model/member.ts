@@ -1,6 +1,6 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { Commit, GroupConsumer, GroupConsumerOptions, TopicPartition } from '../../../src/kafka/log.ts'
-import { Unavailable, nameOf } from './cluster.ts'
+import { Unavailable, nameOf } from './partition.ts'
 import { IllegalGeneration } from './group.ts'
 import type { Group, Identity, Joined } from './group.ts'
 import type { Remote } from './remote.ts'

@@ -1,6 +1,6 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { Commit, GroupConsumer, OutgoingRecord, Refusal, TransactionalProducer } from '../../../src/kafka/log.ts'
-import { nameOf } from './cluster.ts'
+import { nameOf } from './partition.ts'
 import type { ModelMember } from './member.ts'
 import type { Remote } from './remote.ts'
 

@@ -1,6 +1,6 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { LogReader, LogRecord, ReadBatch, TopicPartition, Watermarks } from '../../../src/kafka/log.ts'
-import { Unavailable, nameOf } from './cluster.ts'
+import { Unavailable, nameOf } from './partition.ts'
 import type { Remote } from './remote.ts'
 
 const WATERMARKS_TIMEOUT_MS = 5000

@@ -1,5 +1,5 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
-import { Unavailable } from './cluster.ts'
+import { Unavailable } from './partition.ts'
 import type { Cluster } from './cluster.ts'
 import type { Host } from './time.ts'
 

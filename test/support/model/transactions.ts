@@ -1,6 +1,6 @@
 import { KafkaError } from '../../../src/kafka/errors.ts'
 import type { Commit } from '../../../src/kafka/log.ts'
-import { Unavailable } from './cluster.ts'
+import { Unavailable } from './partition.ts'
 import type { Group, Identity } from './group.ts'
 import type { Appended, PartitionLog, Writer } from './partition-log.ts'
 import type { Network, Time } from './time.ts'
