@@ -37,6 +37,7 @@ export const REASONS = {
   RetentionDecreasing: 'A retention is being lowered in steps.',
   // workers, alerts
   WorkersNotReady: 'Not every worker pod is ready on the current generation.',
+  TaskStopped: 'A worker stopped working on a partition, since going on would lose or repeat messages; the message says what to do.',
   WorkersReady: 'Every worker runs the current generation.',
   PoolConflict: 'Resources of one pool want different pods; the oldest decides.',
   AlertsApplied: 'The alert rules are in place.',

@@ -1,2 +1,2 @@
-export { MOST_POOLED, noteOf, runningGeneration } from '../worker/contract.ts'
+export { MOST_POOLED, noteOf, runningGeneration, stoppedBecause } from '../worker/contract.ts'
 export type { Contract, ContractConnection, ContractResource } from '../worker/contract.ts'

@@ -160,7 +160,7 @@ function awaitedTopics(resource: Resource, { plan, unsettled, vanishing }: Writt
   return topics.size === 0 ? undefined : `Changes to ${nameTopics([...topics])} were sent and are awaited to show.`
 }
 
-const workersProblem = ({ message }: Verdict): Problem => ({ severity: 'NotReady', reason: 'WorkersNotReady', message })
+const workersProblem = ({ reason, message }: Verdict): Problem => ({ severity: 'NotReady', reason, message })
 
 function resultOf(
   engine: Engine,

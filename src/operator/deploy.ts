@@ -2,6 +2,7 @@ import { refOf, type Resource } from '../api/resource.ts'
 import type { ConditionType, Verdict } from './conditions.ts'
 import type { LiveConnection } from './connections.ts'
 import { deploymentOf, objectName } from './contracts.ts'
+import { stoppedBecause } from './contract.ts'
 import type { Look } from './converge.ts'
 import type { Engine } from './engine.ts'
 import type { ReconciledKind } from './kind.ts'
@@ -37,7 +38,7 @@ export async function bringWorkers(
   }
   if (blocked) return {}
   const { pool } = plan.workers
-  if (pool !== undefined) return bringPooled(engine, kind, resource, { ...plan.workers, pool }, connection)
+  if (pool !== undefined) return bringPooled(engine, kind, resource, plan, { ...plan.workers, pool }, connection)
   const current = await platform.currentContract(ref)
   const memoryBudgetBytes = engine.options.workerMemoryBudgetBytes
   const deployment = deploymentOf({ definition: kind.definition, resource, intent: plan.workers, connection, current, memoryBudgetBytes })
@@ -47,13 +48,15 @@ export async function bringWorkers(
   if (written.length > 0)
     events.emit(resource, 'Normal', 'WorkersChanged', `Workers of contract generation ${generation}: ${written.join(', ')}`)
   const view = await platform.view(ref)
-  return { verdict: workersVerdict(deployment.replicas, generation, view), ...(view && { view }) }
+  const verdict = workersVerdict(deployment.replicas, generation, view)
+  return { verdict: await withStopped(engine, verdict, plan, connection), ...(view && { view }) }
 }
 
 async function bringPooled(
   engine: Engine,
   kind: ReconciledKind,
   resource: Resource,
+  plan: Plan,
   intent: WorkerIntent & Required<Pick<WorkerIntent, 'pool'>>,
   connection: LiveConnection,
 ): Promise<PartOutcome> {
@@ -62,7 +65,28 @@ async function bringPooled(
   const { deployment, written, view, problems } = pooled
   if (written.length > 0)
     engine.parts.events.emit(resource, 'Normal', 'WorkersChanged', `Pool "${intent.pool.name}": ${written.join(', ')}`)
-  return { verdict: pooledVerdict(intent, pooled), problems, ...(view && { view: { ...view, desired: deployment.replicas } }) }
+  const verdict = await withStopped(engine, pooledVerdict(intent, pooled), plan, connection)
+  return { verdict, problems, ...(view && { view: { ...view, desired: deployment.replicas } }) }
+}
+
+/** What the workers noted beside their offsets when they stopped tasks, if they did. Asked only while they are not ready. */
+async function withStopped(engine: Engine, verdict: Verdict, plan: Plan, { admin }: LiveConnection): Promise<Verdict> {
+  if (verdict.status === 'True' || plan.workers === undefined) return verdict
+  const own = new Set(plan.topics.map(({ name }) => name))
+  try {
+    const offsets = await admin.groupOffsets(plan.workers.group)
+    const stopped = offsets.flatMap(({ topic, partition, metadata }) => {
+      const why = own.has(topic) ? stoppedBecause(metadata) : undefined
+      return why === undefined ? [] : [`partition ${partition} of ${topic} is stopped (${why.reason}): ${why.message}`]
+    })
+    const [first, ...more] = stopped
+    if (first === undefined) return verdict
+    const message = `${first}${more.length === 0 ? '' : `; ${more.length} more of its partitions are stopped too`}`
+    return { ...verdict, reason: 'TaskStopped', message }
+  } catch (error) {
+    engine.parts.logger.debug({ err: error, group: plan.workers.group }, 'No broker told what the workers noted beside their offsets')
+    return verdict
+  }
 }
 
 /** Of this member alone: what another one of the pool suffers from is told in its own status. */

@@ -320,7 +320,7 @@ describe('a connection', () => {
 
 describe('workers and alerts', () => {
   test('should be deployed after the topics, and make the resource ready when they run the contract', async () => {
-    const { workers, alerts } = await started(
+    const { workers, alerts, kafka } = await started(
       { topics: [CREATE], replicas: 2, alert: 'Late', config: { a: 1 } },
       ({ workers }) => (workers.ready = 1),
     )
@@ -328,6 +328,13 @@ describe('workers and alerts', () => {
     expect(deployment).toMatchObject({ name: 'bd-one', replicas: 2, contract: { generation: 1, group: 'group-one', namespace: 'shop' } })
     expect(deployment.contract.resources).toEqual([{ kind: 'Board', name: 'one', config: { a: 1 } }])
     expect(harness.condition(boardRef())).toMatchObject({ status: 'False', reason: 'WorkersNotReady' })
+    const metadata = JSON.stringify({ t: 'w', g: 1, r: 1, x: ['OffsetOutOfRange', 'its log starts at 4'], m: '' })
+    kafka.offsets.set('group-one', [{ topic: 'orders', partition: 1, offset: 0n, metadata }])
+    workers.tell(boardRef())
+    await harness.pass(0)
+    const message = 'partition 1 of orders is stopped (OffsetOutOfRange): its log starts at 4'
+    for (const type of ['Ready', 'WorkersReady'] as const)
+      expect(harness.condition(boardRef(), type)).toMatchObject({ status: 'False', reason: 'TaskStopped', message })
     workers.ready = undefined
     workers.tell(boardRef())
     await harness.pass(0)

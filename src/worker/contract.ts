@@ -42,6 +42,23 @@ export function noteOf(metadata: string): string {
   }
 }
 
+/** Why a task was stopped. */
+export interface Stopped {
+  readonly reason: string
+  readonly message: string
+}
+
+/** What the worker noted beside the offset of the input when it stopped the task to save data; undefined: it did not. */
+export function stoppedBecause(metadata: string): Stopped | undefined {
+  try {
+    const { x } = JSON.parse(metadata) as { x?: unknown }
+    const [reason, message] = Array.isArray(x) ? (x as readonly unknown[]) : []
+    return typeof reason === 'string' && typeof message === 'string' ? { reason, message } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Credentials are files below the secrets root (`SLUICE_SECRETS`, default /etc/sluice/secrets): never values. */
 export interface ContractConnection {
   readonly bootstrapServers: readonly string[]

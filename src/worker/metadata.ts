@@ -1,7 +1,10 @@
 import type { Commit } from '../kafka/log.ts'
+import type { Stopped } from './contract.ts'
 
 /** Kafka's default `offset.metadata.max.bytes`. */
 const MAX_BYTES = 4096
+/** Of the message of a task that was stopped: what a person needs, and no more than fits beside the task's own note. */
+const MAX_MESSAGE_LENGTH = 800
 
 /** What stands beside every committed offset: who wrote it, whether it let go of the partition, and the task's own note. */
 export interface Ownership {
@@ -11,11 +14,14 @@ export interface Ownership {
   readonly task: string
   /** Contract generation of the resource that the writer ran: what the operator reads to know that it runs. */
   readonly generation: number
+  /** Why nobody works on the partition: for the condition of the resource. */
+  readonly stopped?: Stopped | undefined
 }
 
 /** @throws when the task's part does not fit into the 4,096 bytes that brokers accept. */
-export function encodeOwnership({ transactionalId, released, task, generation }: Ownership): string {
-  const text = JSON.stringify({ t: transactionalId, g: generation, ...(released ? { r: 1 } : {}), m: task })
+export function encodeOwnership({ transactionalId, released, task, generation, stopped }: Ownership): string {
+  const why = stopped && { x: [stopped.reason, stopped.message.slice(0, MAX_MESSAGE_LENGTH)] }
+  const text = JSON.stringify({ t: transactionalId, g: generation, ...(released ? { r: 1 } : {}), ...why, m: task })
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_BYTES) throw new Error(`commit metadata of ${bytes} bytes: brokers accept ${MAX_BYTES}`)
   return text

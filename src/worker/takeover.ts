@@ -2,6 +2,7 @@ import type { Clock } from '../api/clock.ts'
 import { KafkaError } from '../kafka/errors.ts'
 import type { Commit, GroupConsumer, LogReader, TopicPartition, Watermarks } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Doorbell } from './doorbell.ts'
 import type { Fencing } from './fencing.ts'
 import { Impossible } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
@@ -19,6 +20,7 @@ export interface TakeoverOptions {
   readonly reading: Reading
   readonly transactions: Transactions
   readonly fencing: Fencing
+  readonly bell: Doorbell
   readonly clock: Clock
   readonly metrics: WorkerMetrics
   readonly logger: Logger
@@ -34,7 +36,7 @@ class Leaving extends Error {}
  * runs, is stopped with a reason, or is being given up.
  */
 export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promise<void> {
-  const { clock, logger, metrics, reading, ended } = options
+  const { clock, logger, metrics, reading, ended, bell } = options
   const beganMs = clock.monotonicMs()
   for (;;) {
     try {
@@ -48,6 +50,9 @@ export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promis
       if (!(error instanceof KafkaError)) {
         const reason = error instanceof Impossible ? error.reason : 'TaskFailed'
         await reading.stopTask(hosted, reason, error instanceof Error ? error.message : String(error))
+        // The offsets that were found are written back, with the reason beside them: that is how the operator learns it.
+        hosted.claimed = hosted.committed.size > 0
+        bell.ring()
         return
       }
       if (hosted.message !== error.message) logger.warn({ task: hosted.name, code: error.code }, error.message)
@@ -63,6 +68,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   const { clock, reading, reader, transactions } = options
   await fencePredecessors(hosted, options)
   const committed = await stableOffsets(hosted, options)
+  hosted.committed = committed
   const ends = await stateEnds(hosted, reader)
   check(hosted)
   await reading.restore(hosted, startsOf(hosted, committed, ends), highs(ends))

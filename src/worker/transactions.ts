@@ -197,10 +197,17 @@ export class Transactions {
 
   #owned({ hosted, offsets }: OffsetsOf, released: boolean): readonly Commit[] {
     const { transactionalId } = this.#with
-    const { generation } = hosted
+    const { generation, reason, message, family } = hosted
+    const stopped = reason && { reason, message }
     return offsets.map(commit => ({
       ...commit,
-      metadata: encodeOwnership({ transactionalId, released, task: commit.metadata, generation }),
+      metadata: encodeOwnership({
+        transactionalId,
+        released,
+        task: commit.metadata,
+        generation,
+        stopped: commit.topic === family.input ? stopped : undefined,
+      }),
     }))
   }
 

@@ -10,6 +10,7 @@ import { modelLog } from '../../test/support/model/model-log.ts'
 import type { Faults } from '../../test/support/model/model-log.ts'
 import { copyKind } from '../../test/support/worker/copy-kind.ts'
 import type { Contract } from './contract.ts'
+import { runningGeneration, stoppedBecause } from './contract.ts'
 import { decodeOwnership, encodeOwnership } from './metadata.ts'
 import { idsOf } from './producer-pair.ts'
 import type { Worker } from './runtime.ts'
@@ -251,6 +252,28 @@ describe('failures', () => {
     ])
     expect((await metrics.expose()).body).toContain('reason="OffsetOutOfRange"} 1')
     expect(worker.live()).toBe(true)
+  })
+
+  test('should note beside the offset why it stopped, for the operator to read, and leave the offset as it is', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    const first = await start(cluster, 'a')
+    await arrived(cluster, 20)
+    await first.worker.stop()
+    const before = offsetOf(cluster, 1)
+    write(cluster, 20, 20)
+    cluster.log({ topic: 'c.in', partition: 1 }).low = 14
+    const { worker } = await start(cluster, 'b')
+    await until(() => stoppedBecause(offsetOf(cluster, 1)?.metadata ?? '') !== undefined, 'the reason was noted')
+    const after = offsetOf(cluster, 1)
+    expect(stoppedBecause(after?.metadata ?? '')).toEqual({
+      reason: 'OffsetOutOfRange',
+      message: expect.stringContaining('4 offsets were deleted unread'),
+    })
+    expect(after?.offset).toBe(before?.offset)
+    expect(decodeOwnership(after?.metadata ?? '')?.task).toBe(decodeOwnership(before?.metadata ?? '')?.task)
+    expect(runningGeneration(after?.metadata ?? '')).toBeUndefined()
+    expect(worker.tasks().map(({ state }) => state)).toEqual(['running', 'stopped'])
   })
 
   test('should wait for what is missing now, say what it is, and go on', async () => {
