@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
-import type { KafkaAdmin } from '../../kafka/admin.ts'
+import type { CommittedOffset, KafkaAdmin } from '../../kafka/admin.ts'
 import { KafkaError } from '../../kafka/errors.ts'
 import type { RedriveConfig } from '../../kinds/dead-letter-redrive/config.ts'
 import { redriveCountOf } from '../../kinds/dead-letter-redrive/outgoing.ts'
@@ -158,27 +158,40 @@ const COMPANY_LEAVES_MS = 10_000
 /** Kafka shares the partitions of a group among its members: two redrives at once would each wait for the partitions of the other. */
 async function refuseCompany({ admin, clock }: DeadLetterDesk, group: string): Promise<void> {
   const untilMs = clock.monotonicMs() + COMPANY_LEAVES_MS
-  while ((await membersOf(admin, group)) > 0) {
+  for (;;) {
+    const members = await membersOf(admin, group)
+    if (members === 0) return
+    if (clock.monotonicMs() > untilMs && members instanceof KafkaError) throw members
     if (clock.monotonicMs() > untilMs)
       throw new Error(`a redrive of this pipeline runs (consumer group ${group}): wait for it, or suspend it`)
     await clock.sleep(LOOK_AGAIN_MS)
   }
 }
 
-const membersOf = (admin: KafkaAdmin, group: string): Promise<number> =>
+/** Or why it is not known yet: the first group of a cluster has no coordinator for a second. */
+const membersOf = (admin: KafkaAdmin, group: string): Promise<number | KafkaError> =>
   admin.describeGroup(group).then(
     ({ members }) => members.length,
     (error: unknown) => {
-      if (error instanceof KafkaError && error.code === 'UnknownGroup') return 0
+      if (!(error instanceof KafkaError)) throw error
+      if (error.code === 'UnknownGroup') return 0
+      if (error.retriable) return error
       throw error
     },
   )
+
+/** A coordinator that moves is asked again; what does not come back is told by nothing moving. */
+const positionsOf = (admin: KafkaAdmin, group: string): Promise<readonly CommittedOffset[]> =>
+  admin.groupOffsets(group).catch((error: unknown) => {
+    if (error instanceof KafkaError && error.retriable) return []
+    throw error
+  })
 
 async function untilDone({ admin, clock }: DeadLetterDesk, config: RedriveConfig, group: string, ended: () => boolean): Promise<Progress> {
   let last = ''
   let movedAtMs = clock.monotonicMs()
   for (;;) {
-    const positions = await admin.groupOffsets(group)
+    const positions = await positionsOf(admin, group)
     const parts = config.bounds.map(([from, to], partition): Progress => {
       const position = positions.find(one => one.topic === config.topics.deadLetter && one.partition === partition)
       const progress = readProgress(noteOf(position?.metadata ?? ''), config.run) ?? nothingYet(config.run)

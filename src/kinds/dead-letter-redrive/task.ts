@@ -13,14 +13,16 @@ import type { Selection } from './selection.ts'
 import type { Share } from './share.ts'
 
 /** Read ahead. */
-const MOST_WAITING = 8_000
+const MOST_WAITING = 4_000
 const MOST_WAITING_BYTES = 8 * 1_048_576
 /** Of one transaction: it must be sent before it times out. */
 const MOST_BYTES = 4 * 1_048_576
 const REFUSED_RETRY_MS = 5_000
 /** The kernel learns about a topic meanwhile. */
 const ROUTING_RETRY_MS = 25
-const RECORD_BYTES = 200
+const RECORD_BYTES = 400
+/** A header is an array, a string and a buffer. */
+const HEADER_BYTES = 200
 
 /** One partition of the dead letters of a pipeline, gone through once from the captured start to the captured end. README.md has the laws. */
 export class RedriveTask implements Task {
@@ -232,6 +234,6 @@ export class RedriveTask implements Task {
 
 function bytesOf({ key, value, headers }: LogRecord): number {
   let bytes = RECORD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
-  for (const [name, content] of headers) bytes += name.length + (content?.length ?? 0)
+  for (const [name, content] of headers) bytes += HEADER_BYTES + name.length + (content?.length ?? 0)
   return bytes
 }
