@@ -18,6 +18,8 @@ export interface Joined {
 export interface Joining {
   /** '' before the first time. */
   memberId: string
+  /** Counts the joins of a member. */
+  readonly serial: number
   readonly topics: readonly string[]
   readonly sessionTimeoutMs: number
   readonly owned: readonly TopicPartition[]
@@ -68,11 +70,12 @@ export class Group {
     return [...this.#members.keys()]
   }
 
-  /** JoinGroup and SyncGroup in one; `answer` is called when all members have joined, or with nothing when it was expelled meanwhile. Returns the id of the member. A repeated request changes nothing. */
+  /** JoinGroup and SyncGroup in one; `answer` is called when all members have joined, or with nothing when it was expelled meanwhile. Returns the id of the member. A request that is repeated changes nothing. */
   join(asked: Joining, answer: (joined: Joined | undefined) => void): string {
     const { topics, sessionTimeoutMs, owned } = asked
     const known = this.#members.get(asked.memberId)
-    if (known?.asked === asked) return known.id
+    // Repeated, perhaps after a later one: a connection keeps the order of its requests.
+    if (known !== undefined && known.asked.serial >= asked.serial) return known.id
     if (asked.memberId !== '' && known === undefined) throw unknownMember()
     const id = known?.id ?? `member-${(this.#serial += 1)}`
     asked.memberId = id

@@ -20,6 +20,7 @@ export class ModelMember implements GroupConsumer {
   readonly #options: GroupConsumerOptions
   #memberId = ''
   #generation = -1
+  #serial = 0
   #owned: readonly TopicPartition[] = []
   #heardAtMs: number
   #topics: readonly string[]
@@ -142,7 +143,7 @@ export class ModelMember implements GroupConsumer {
     this.#again = false
     const { host, cluster } = this.#remote
     const { sessionTimeoutMs } = this.#options
-    const asked = { memberId: this.#memberId, topics: this.#topics, sessionTimeoutMs, owned: this.#owned }
+    const asked = { memberId: this.#memberId, serial: (this.#serial += 1), topics: this.#topics, sessionTimeoutMs, owned: this.#owned }
     // Long: answered when all others have joined.
     const answer = (joined: Joined | undefined): void => {
       host.background(cluster.network.delayMs(), () => {
