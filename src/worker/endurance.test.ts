@@ -21,12 +21,24 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map(worker => worker.stop()))
 })
 
-/** The system's clock, which can be put forward. */
+/** The system's clock, which can be put forward: whoever slept until then wakes. */
 class ForwardClock implements Clock {
-  aheadMs = 0
+  #aheadMs = 0
+  readonly #sleepers = new Set<{ readonly untilMs: number; readonly woken: AbortController }>()
   now = (): number => systemClock.now()
-  monotonicMs = (): number => systemClock.monotonicMs() + this.aheadMs
-  sleep = (delayMs: number, signal?: AbortSignal): Promise<void> => systemClock.sleep(delayMs, signal)
+  monotonicMs = (): number => systemClock.monotonicMs() + this.#aheadMs
+
+  sleep = async (delayMs: number, signal?: AbortSignal): Promise<void> => {
+    const sleeper = { untilMs: this.monotonicMs() + delayMs, woken: new AbortController() }
+    this.#sleepers.add(sleeper)
+    await systemClock.sleep(delayMs, signal === undefined ? sleeper.woken.signal : AbortSignal.any([signal, sleeper.woken.signal]))
+    this.#sleepers.delete(sleeper)
+  }
+
+  forward(byMs: number): void {
+    this.#aheadMs += byMs
+    for (const { untilMs, woken } of this.#sleepers) if (untilMs <= this.monotonicMs()) woken.abort()
+  }
 }
 
 function aCluster(): Cluster {
@@ -103,7 +115,7 @@ test('should write offsets that do not move again, before brokers forget them', 
   const group = cluster.group('group')
   await until(() => group.offset(input)?.offset === 5, 'all was copied')
   group.forget(input)
-  clock.aheadMs += 3_600_000
+  clock.forward(3_600_000)
   await until(() => group.offset(input)?.offset === 5, 'the offset was written again')
   write(cluster, 5)
   await until(() => copied(cluster) === 10, 'the rest was copied')
@@ -143,7 +155,7 @@ test('should name a restore that stalls as such', async () => {
   const worker = await start(modelLog(cluster), clock)
   let polls = 0
   await until(() => (polls += 1) > 50 && worker.tasks()[0]?.state === 'restoring', 'it restores')
-  clock.aheadMs += 200_000
+  clock.forward(200_000)
   await until(() => worker.tasks()[0]?.state === 'stopped', 'it gave up')
   expect(worker.tasks()).toMatchObject([{ reason: 'RestoreStalled', message: expect.stringContaining('c.journal[0] at 0 of 1') }])
 })
@@ -208,7 +220,7 @@ test('should not count failures of long ago: idle in between, the session goes o
   })
   const run = transactions.run()
   await until(() => commits === 1, 'a transaction failed')
-  clock.aheadMs += 300_000
+  clock.forward(300_000)
   tasks = [hosted]
   bell.ring()
   await until(() => commits === 4 || failures.length > 0, 'it was tried again')
@@ -227,7 +239,7 @@ test('should not take a topic for missing because it was so long ago', async () 
   await until(() => learned === 1, 'it was asked')
   expect(routing.partitions('late')).toBe('missing')
   topic.partitions = 3
-  clock.aheadMs += 3_600_000
+  clock.forward(3_600_000)
   expect(routing.partitions('late')).toBeUndefined()
   await until(() => learned === 2, 'it was asked again')
   expect(routing.partitions('late')).toBe(3)
