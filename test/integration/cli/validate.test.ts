@@ -29,7 +29,7 @@ describe('sluice validate', () => {
   test(
     'should answer 0 for the samples',
     async () => {
-      expect(await sluice(['validate', '-f', 'manifests/samples'])).toEqual({ code: 0, stdout: '6 resources read: valid\n', stderr: '' })
+      expect(await sluice(['validate', '-f', 'manifests/samples'])).toEqual({ code: 0, stdout: '7 resources read: valid\n', stderr: '' })
     },
     TIMEOUT_MS,
   )
