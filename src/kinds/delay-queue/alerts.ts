@@ -1,10 +1,7 @@
 import type { AlertGroup, AlertRule } from '../../operator/plan.ts'
+import { rule } from '../alert-rule.ts'
 import { METRIC } from './metrics.ts'
 import type { DelayQueue } from './resource.ts'
-
-const runbook = (alert: string): string => `https://github.com/sluice-dev/sluice/blob/main/docs/runbooks/${alert}.md`
-
-const rule = (alert: string, body: Omit<AlertRule, 'alert' | 'runbook'>): AlertRule => ({ alert, ...body, runbook: runbook(alert) })
 
 /** From the workers' own metrics only: no exporter is needed. `partitions`: how many must be owned by a worker. */
 export function alerts(queue: DelayQueue, partitions: number): AlertGroup {
