@@ -54,6 +54,16 @@ describe('planText', () => {
     )
   })
 
+  test('should print warnings also of what has nothing to change', () => {
+    const warnings = [
+      { code: 'CompactionOnKeylessTopic', topic: 'clicks', message: 'no keys' },
+      { code: 'NoTopicsMatched', message: 'none yet' },
+    ]
+    expect(planText([planned({ warnings })])).toBe(
+      'KafkaTopicPolicy/orders\n  ? CompactionOnKeylessTopic: topic clicks: no keys\n  ? NoTopicsMatched: none yet\n\n0 changes by 0 of 1 resources; 1 have nothing to change',
+    )
+  })
+
   const brings: PlannedResource['brings'] = {
     workers: { replicas: 2, group: 'sluice.shop.pay.dq', memoryBudgetBytes: 2 ** 27 },
     alerts: ['Late', 'Stopped'],

@@ -1,7 +1,7 @@
 import { subjectOf } from '../api/manifest.ts'
 import { formatSize } from '../api/size.ts'
 import type { Brings } from '../operator/operator.ts'
-import type { Change, Problem } from '../operator/plan.ts'
+import type { Change, Problem, Warning } from '../operator/plan.ts'
 
 export interface PlannedResource {
   readonly kind: string
@@ -9,18 +9,19 @@ export interface PlannedResource {
   readonly name: string
   readonly changes: readonly Change[]
   readonly problems: readonly Problem[]
+  readonly warnings?: readonly Warning[]
   readonly brings?: Brings
   /** The cluster could not be looked at. */
   readonly unknown: boolean
 }
 
 /**
- * What would change, for people: `+` comes, `~` changes, `-` goes, `!` stands in the way, `=` is said of the whole. Resources that have nothing to change are
+ * What would change, for people: `+` comes, `~` changes, `-` goes, `!` stands in the way, `?` deserves a thought, `=` is said of the whole. Resources that have nothing to change are
  * left out but with `all`.
  */
 export function planText(planned: readonly PlannedResource[], all = false): string {
-  const tells = ({ changes, problems, brings }: PlannedResource): boolean =>
-    changes.length > 0 || problems.length > 0 || (all && brings !== undefined)
+  const tells = ({ changes, problems, warnings = [], brings }: PlannedResource): boolean =>
+    changes.length > 0 || problems.length > 0 || warnings.length > 0 || (all && brings !== undefined)
   const blocks = planned.filter(tells).map(block)
   return [...blocks, summary(planned)].join('\n\n')
 }
@@ -28,7 +29,10 @@ export function planText(planned: readonly PlannedResource[], all = false): stri
 function block(resource: PlannedResource): string {
   const changes = changeLines(resource.changes)
   const problems = resource.problems.map(({ severity, reason, message }) => `  ${severity === 'Warning' ? '?' : '!'} ${reason}: ${message}`)
-  return [subjectOf(resource), ...changes, ...problems, ...broughtLines(resource.brings)].join('\n')
+  const warnings = (resource.warnings ?? []).map(
+    ({ code, topic, message }) => `  ? ${code}: ${topic === undefined ? '' : `topic ${topic}: `}${message}`,
+  )
+  return [subjectOf(resource), ...changes, ...problems, ...warnings, ...broughtLines(resource.brings)].join('\n')
 }
 
 /** Not changes: whether workers and alerts are there already is not seen from here. */

@@ -30,6 +30,11 @@ export interface KafkaAdmin {
   logDirSizes(topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, ReadonlyMap<number, number>>>
   /** Offsets by position or time. A time past the last record answers the end offset with `timestamp` -1. */
   listOffsets(queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]>
+  /**
+   * How many of the newest records have no key: a read of about 64 KiB of each of the three fullest partitions of a topic. Topics of which nothing can be told are
+   * absent: empty ones, those that we may not read, those whose records cannot be unpacked.
+   */
+  sampleKeys(topics: readonly TopicPartitions[]): Promise<ReadonlyMap<string, KeySample>>
   /** Deletes records below `offset` (-1: all). Answers the new log start per partition. */
   deleteRecords(
     targets: readonly { readonly topic: string; readonly partition: number; readonly offset: bigint }[],
@@ -109,6 +114,12 @@ export interface OffsetAnswer {
   readonly offset: bigint
   readonly timestamp: number
   readonly error?: KafkaError
+}
+
+export interface KeySample {
+  /** Records looked at, at least one. */
+  readonly records: number
+  readonly withoutKey: number
 }
 
 export interface GroupListing {

@@ -6,6 +6,7 @@ import { alterConfigs } from './platformatic/configs.ts'
 import { DescribedConfigs } from './platformatic/described-configs.ts'
 import { Descriptions } from './platformatic/descriptions.ts'
 import { alterGroupOffsets, deleteGroup, describeGroup, groupOffsets, listGroups } from './platformatic/groups.ts'
+import { sampleKeys } from './platformatic/key-samples.ts'
 import { deleteRecords, listOffsets } from './platformatic/offsets.ts'
 import { createPartitions, createTopics, deleteTopics, listTopics, logDirSizes } from './platformatic/topics.ts'
 
@@ -35,6 +36,7 @@ export const platformaticAdminWith =
       describeConfigs: (topics, keys) => configs.of(topics, keys),
       logDirSizes: topics => logDirSizes(reads, topics),
       listOffsets: queries => listOffsets(reads, queries),
+      sampleKeys: topics => sampleKeys(reads, topics),
       listGroups: () => listGroups(reads),
       describeGroup: groupId => describeGroup(reads, groupId),
       groupOffsets: groupId => groupOffsets(reads, groupId),

@@ -38,9 +38,22 @@ export async function gather(engine: Engine, kind: ReconciledKind, resource: Res
   }
   const reading = kind.readings?.(resource, observed)
   if (reading !== undefined) return { ok: true, observed: { ...observed, readings: await read(connection.admin, reading) }, connection }
+  return { ok: true, observed: { ...observed, ...(await followUp(kind, resource, observed, connection)) }, connection }
+}
+
+/** What a kind wants to know besides, now that the topics are known. */
+async function followUp(
+  kind: ReconciledKind,
+  resource: Resource,
+  observed: Observed,
+  { observer }: LiveConnection,
+): Promise<Partial<Observed>> {
   const questions = kind.questions?.(resource, observed) ?? []
-  if (questions.length === 0) return { ok: true, observed, connection }
-  return { ok: true, observed: { ...observed, answers: await connection.observer.estimate(questions) }, connection }
+  const sampled = kind.samples?.(resource, observed) ?? []
+  return {
+    ...(questions.length > 0 && { answers: await observer.estimate(questions) }),
+    ...(sampled.length > 0 && { keys: await observer.sampleKeys(sampled) }),
+  }
 }
 
 async function usableConnection(

@@ -21,6 +21,8 @@ export interface ReconciledKind {
   readonly plansSuspended?: true
   /** Follow-up questions, once the topics are known. */
   questions?(resource: Resource, observed: Observed): readonly RetentionQuestion[]
+  /** Topics of whose newest records the plan wants to know whether they have keys. */
+  samples?(resource: Resource, observed: Observed): readonly string[]
   plan(resource: Resource, observed: Observed): Plan
   /** What it will cost once it is as planned; only asked when somebody looks. */
   estimate?(resource: Resource, plan: Plan): Estimate

@@ -1,6 +1,8 @@
 import type { EpochMs, Resource, ResourceRef } from '../api/resource.ts'
-import type { ClusterDescription, ConfigEntry, TopicDescription } from '../kafka/admin.ts'
+import type { ClusterDescription, ConfigEntry, KeySample, TopicDescription } from '../kafka/admin.ts'
 import type { KafkaErrorCode } from '../kafka/errors.ts'
+
+export type { KeySample }
 
 /** A topic as last observed: description, the configs asked for, bytes on disk where asked for. */
 export interface TopicView extends TopicDescription {
@@ -60,4 +62,6 @@ export interface Observed {
   readonly workers?: WorkersView
   /** Answers to `questions()`, by topic. */
   readonly answers: ReadonlyMap<string, RetentionAnswer>
+  /** What the newest records of the topics that `samples()` names say of their keys; those of which nothing is known are absent. */
+  readonly keys?: ReadonlyMap<string, KeySample>
 }

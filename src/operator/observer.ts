@@ -1,6 +1,7 @@
 import type { Clock } from '../api/clock.ts'
-import type { KafkaAdmin, TopicConfig, TopicDescription } from '../kafka/admin.ts'
+import type { KafkaAdmin, KeySample, TopicConfig, TopicDescription } from '../kafka/admin.ts'
 import { KafkaError } from '../kafka/errors.ts'
+import { KeySamples } from './key-samples.ts'
 import type { RetentionAnswer, TopicView } from './observed.ts'
 import type { Interest, RetentionQuestion } from './plan.ts'
 import { askRetention } from './retention-estimate.ts'
@@ -29,6 +30,7 @@ export class Observer {
   readonly #interests = new Map<string, Interest>()
   readonly #sights = new Map<string, Sight>()
   readonly #cache = new TopicCache()
+  readonly #keys: KeySamples
   #listedAtMs: number | undefined
   #sizesRefused = false
   #sizedAtMs = Number.NEGATIVE_INFINITY
@@ -37,6 +39,7 @@ export class Observer {
   constructor(admin: KafkaAdmin, options: ObserverOptions) {
     this.#admin = admin
     this.#options = options
+    this.#keys = new KeySamples(admin, options.clock)
   }
 
   /**
@@ -75,6 +78,11 @@ export class Observer {
     return sized.length === 0 ? new Map() : this.#inTurn(() => askRetention(this.#admin, sized, this.#options.clock.now()))
   }
 
+  /** What the newest records of these topics say of their keys; topics of which nothing is known are absent. */
+  sampleKeys(topics: readonly string[]): Promise<ReadonlyMap<string, KeySample>> {
+    return this.#keys.of(topics.flatMap(name => this.#cache.present(name) ?? []))
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work)
     this.#turn = result.catch(() => undefined)
@@ -91,6 +99,7 @@ export class Observer {
     const wanted = new Set(listed.filter(name => interests.some(({ topics }) => topics(name))))
     await this.#refresh([...wanted], descriptions, interests, nowMs)
     this.#cache.keepOnly(name => wanted.has(name))
+    this.#keys.keepOnly(name => wanted.has(name))
     this.#listedAtMs = nowMs
   }
 

@@ -6,7 +6,7 @@ import type { ReconciledKind } from './kind.ts'
 import { askedBy, Memory } from './memory.ts'
 import { operatorMetrics, type ReconcileResult } from './metrics.ts'
 import { DEFAULT_OPTIONS, type OperatorOptions, type OperatorParts } from './options.ts'
-import type { Change, Estimate, Problem, WorkerIntent } from './plan.ts'
+import type { Change, Estimate, Problem, Warning, WorkerIntent } from './plan.ts'
 import { Pools } from './pools.ts'
 import { POOL } from './ports.ts'
 import { reconcile, type Outcome } from './reconciler.ts'
@@ -18,6 +18,7 @@ export type { OperatorOptions, OperatorParts, Validate, Violation } from './opti
 export interface PlanReport {
   readonly changes: readonly Change[]
   readonly problems: readonly Problem[]
+  readonly warnings?: readonly Warning[]
   /** What else it will bring, whether or not it is there already: this reader need not be where the workers are. */
   readonly brings?: Brings
 }
@@ -192,7 +193,7 @@ async function planOnly(engine: Engine, ref: ResourceRef): Promise<PlanReport> {
     ...(plan.alerts && { alerts: plan.alerts.rules.map(({ alert }) => alert) }),
     ...(cost && { cost }),
   }
-  return { changes, problems, ...(Object.keys(brings).length > 0 && { brings }) }
+  return { changes, problems, ...(plan.warnings && { warnings: plan.warnings }), ...(Object.keys(brings).length > 0 && { brings }) }
 }
 
 const workersOf = ({ replicas, group }: WorkerIntent, memoryBudgetBytes: number): NonNullable<Brings['workers']> => ({

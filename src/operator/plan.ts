@@ -7,6 +7,8 @@ export interface Plan {
   readonly workers?: WorkerIntent
   readonly alerts?: AlertGroup
   readonly problems: readonly Problem[]
+  /** What stands in nobody's way and deserves a thought, for `sluice plan`; in the status it is the kind's to say. */
+  readonly warnings?: readonly Warning[]
   /** Kind-specific status fields; conditions are the engine's. */
   readonly status: Readonly<Record<string, unknown>>
   /** Report the changes to topics, apply none (mode Observe). */
@@ -90,6 +92,13 @@ export interface AlertRule {
 export interface Problem {
   readonly severity: 'Stalled' | 'NotReady' | 'Warning'
   readonly reason: Reason
+  readonly message: string
+}
+
+export interface Warning {
+  /** Stable: documentation refers to it. */
+  readonly code: string
+  readonly topic?: string
   readonly message: string
 }
 

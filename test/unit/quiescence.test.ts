@@ -24,6 +24,7 @@ const EXAMPLES: readonly Resource[] = [
     selector: { names: ['shop.old'] },
     retention: { time: '2d' },
   }),
+  aResource('KafkaTopicPolicy', 'compacts', { connectionRef, mode: 'Observe', selector: { names: ['shop.due'] }, cleanup: 'Compact' }),
   aResource('DelayQueue', 'pay', { connectionRef, maxDelay: '1h', tiers: ['5m'], target: { topic: 'shop.due' }, partitions: 2 }),
   aResource('DeadLetterPipeline', 'billing', { connectionRef, source: { topic: 'shop.old', group: 'billing' }, delivery: { topic: {} } }),
   aResource('SagaDefinition', 'later', { connectionRef, steps: [{ name: 'a', service: 's', action: 'A', compensation: 'none' }] }),
@@ -33,7 +34,7 @@ describe.each(EXAMPLES)('$kind $metadata.name', example => {
   test('should cause no write of any kind once the operator has done what it can', async () => {
     harness = new OperatorHarness(kinds)
     harness.kafka.addTopic('shop.old', { partitions: 2, bytesPerPartition: 5_000, configs: { 'retention.ms': '5' } })
-    harness.kafka.addTopic('shop.due', { partitions: 2 })
+    harness.kafka.addTopic('shop.due', { partitions: 2, keys: { records: 9, withoutKey: 1 } })
     harness.store.put(aConnection())
     harness.store.put(example)
     await harness.start()
@@ -45,6 +46,19 @@ describe.each(EXAMPLES)('$kind $metadata.name', example => {
     expect(harness.writes).toEqual(writes)
     expect(harness.kafka.count('describeTopics') + harness.kafka.count('describeCluster')).toBeGreaterThan(50)
   })
+})
+
+test('should read records of a topic at rest once', async () => {
+  harness = new OperatorHarness(kinds)
+  harness.kafka.addTopic('shop.due', { keys: { records: 9, withoutKey: 1 } })
+  harness.store.put(aConnection())
+  for (const example of EXAMPLES) if (example.metadata.name === 'compacts') harness.store.put(example)
+  await harness.start()
+  await harness.pass(7_200_000)
+  expect(harness.store.get({ kind: 'KafkaTopicPolicy', namespace: 'shop', name: 'compacts' })?.status).toMatchObject({
+    warnings: [{ code: 'CompactionOnKeylessTopic', topic: 'shop.due' }],
+  })
+  expect(harness.kafka.count('sampleKeys')).toBe(1)
 })
 
 test('should know which examples become ready', async () => {
@@ -62,6 +76,7 @@ test('should know which examples become ready', async () => {
   expect(readiness).toEqual([
     ['KafkaTopicPolicy', 'enforced', 'True', 'Ready'],
     ['KafkaTopicPolicy', 'observed', expect.any(String), expect.any(String)],
+    ['KafkaTopicPolicy', 'compacts', expect.any(String), expect.any(String)],
     ['DelayQueue', 'pay', 'True', 'Ready'],
     ['DeadLetterPipeline', 'billing', 'True', 'Ready'],
     ['SagaDefinition', 'later', 'False', 'NotImplemented'],

@@ -4,6 +4,7 @@ import type { TopicDescription } from '../admin.ts'
 import { Answers } from './answers.ts'
 import type { Brokers } from './brokers.ts'
 import { chunked } from './chunks.ts'
+import { lengthOf } from './compact-array.ts'
 
 type Described = ReadonlyMap<string, TopicDescription>
 
@@ -83,9 +84,6 @@ function skipBroker(reader: Reader): void {
   reader.readNullableString()
   reader.readTaggedFields()
 }
-
-/** Compact arrays carry their length plus one; zero is null. */
-const lengthOf = (reader: Reader): number => Math.max(0, reader.readUnsignedVarInt() - 1)
 
 function skipArray(reader: Reader, each: (reader: Reader) => void): void {
   for (let left = lengthOf(reader); left > 0; left--) each(reader)

@@ -2,20 +2,16 @@ import { deleteRecordsV2, listOffsetsV7 } from '@platformatic/kafka'
 import type { OffsetAnswer, OffsetQuery } from '../admin.ts'
 import { KafkaError } from '../errors.ts'
 import type { Brokers } from './brokers.ts'
-import { chunked, grouped } from './chunks.ts'
+import { grouped } from './chunks.ts'
 import { itemError, toKafkaError } from './errors.ts'
+import { aboutPartition, keyOf, leadersOf } from './leaders.ts'
+import type { Leader, Target } from './leaders.ts'
 
 const BROKER_TIMEOUT_MS = 15_000
 const READ_UNCOMMITTED = 0
 const LATEST = -1n
 const EARLIEST = -2n
 const NOT_FOUND = -1n
-
-interface Target {
-  readonly topic: string
-  readonly partition: number
-}
-const aboutPartition = ({ topic, partition }: Target): string => `topic "${topic}" partition ${partition}`
 
 export async function listOffsets(brokers: Brokers, queries: readonly OffsetQuery[]): Promise<readonly OffsetAnswer[]> {
   const answers = await toLeaders(brokers, queries, async (address, own) => {
@@ -82,11 +78,6 @@ function byTopic<T extends Target, P>(targets: readonly T[], toPartition: (targe
   return [...grouped(targets, target => target.topic)].map(([name, own]) => ({ name, partitions: own.map(toPartition) }))
 }
 
-interface Leader {
-  readonly host: string
-  readonly port: number
-}
-
 /**
  * Splits the items over the leaders of their partitions and answers in the order of the items. Queries for one partition twice would lose
  * one of the answers, so each round holds a partition at most once.
@@ -121,7 +112,6 @@ async function toLeaders<T extends Target>(
   return whole
 }
 
-const keyOf = ({ topic, partition }: Target): string => `${topic}/${partition}`
 const noLeader = (item: Target): OffsetAnswer => ({
   topic: item.topic,
   partition: item.partition,
@@ -136,21 +126,6 @@ const failed = (item: Target, error: unknown): OffsetAnswer => ({
   timestamp: -1,
   error: toKafkaError(aboutPartition(item), error),
 })
-
-async function leadersOf(brokers: Brokers, items: readonly Target[]): Promise<ReadonlyMap<string, Leader>> {
-  const leaders = new Map<string, Leader>()
-  for (const chunk of chunked([...new Set(items.map(item => item.topic))])) {
-    const { brokers: live, topics } = await brokers.metadata(chunk)
-    const byId = new Map(live.map(broker => [broker.nodeId, broker]))
-    for (const { name, partitions } of topics) {
-      for (const { partitionIndex, leaderId } of partitions) {
-        const leader = byId.get(leaderId)
-        if (typeof name === 'string' && leader !== undefined) leaders.set(keyOf({ topic: name, partition: partitionIndex }), leader)
-      }
-    }
-  }
-  return leaders
-}
 
 function withoutRepeats<T extends Target>(items: readonly T[]): readonly (readonly T[])[] {
   const rounds: T[][] = []

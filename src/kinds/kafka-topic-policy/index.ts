@@ -1,6 +1,6 @@
 import type { Resource } from '../../api/resource.ts'
 import type { Kind } from '../kind.ts'
-import { interest, plan, questions } from './plan.ts'
+import { interest, plan, questions, samples } from './plan.ts'
 import { definition } from './resource.ts'
 import type { KafkaTopicPolicy } from './resource.ts'
 
@@ -12,6 +12,7 @@ export const kind: Kind = {
   connectionOf: resource => policy(resource).spec.connectionRef.name,
   interest: resource => interest(policy(resource)),
   questions: (resource, observed) => questions(policy(resource), observed),
+  samples: (resource, observed) => samples(policy(resource), observed),
   plan: (resource, observed) => plan(policy(resource), observed),
   // Only what the policy itself would create: a selector may match what belongs to others.
   deletes: resource => (policy(resource).spec.topics ?? []).map(({ name }) => name),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Observed, TopicView } from '../../operator/observed.ts'
 import { kind } from './index.ts'
-import { interest, plan, questions } from './plan.ts'
+import { interest, plan, questions, samples } from './plan.ts'
 import type { KafkaTopicPolicy, KafkaTopicPolicySpec, KafkaTopicPolicyStatus } from './resource.ts'
 
 const NOW = Date.parse('2026-03-01T12:00:00Z')
@@ -371,5 +371,30 @@ describe('interest', () => {
 describe('deletion of the resource', () => {
   test('should name the topics that the policy creates, not those that it selects', () => {
     expect(kind.deletes?.(aPolicy({ selector: { names: ['theirs'] }, topics: [{ name: 'ours' }] }))).toEqual(['ours'])
+  })
+})
+
+describe('records without keys', () => {
+  const topics = [
+    aTopic('deletes', { 'cleanup.policy': 'delete' }),
+    aTopic('compacts', { 'cleanup.policy': 'compact' }),
+    aTopic('other', { 'cleanup.policy': 'compact' }),
+  ]
+  const selector = { names: ['deletes', 'compacts'] }
+
+  test.each<{ given: string; rest: Rest; want: readonly string[] }>([
+    { given: 'asks for compaction', rest: { cleanup: 'CompactAndDelete' }, want: ['deletes', 'compacts'] },
+    { given: 'tunes compaction', rest: { compaction: { minLag: '1h' } }, want: ['compacts'] },
+    { given: 'asks for deletion', rest: { cleanup: 'Delete' }, want: [] },
+    { given: 'is about something else', rest: { segment: { time: '1h' } }, want: [] },
+  ])('should be looked for only where compaction is the business of the policy: it $given', ({ rest, want }) => {
+    expect(samples(aPolicy({ selector, ...rest }), seen(topics))).toEqual(want)
+  })
+
+  test.each(['Observe', 'Enforce'] as const)('should be warned of in mode %s before the topic is compacted', mode => {
+    const keys = new Map([['deletes', { records: 3, withoutKey: 1 }]])
+    const made = plan(aPolicy({ selector, cleanup: 'Compact', mode }), seen(topics, { keys }))
+    expect(statusOf(made).warnings).toMatchObject([{ code: 'CompactionOnKeylessTopic', topic: 'deletes' }])
+    expect(made.warnings).toEqual(statusOf(made).warnings)
   })
 })

@@ -10,10 +10,10 @@ import { matchedTopics } from './matching.ts'
 import type { Matched } from './matching.ts'
 import { conflictProblems, stepsLeft, topicProblems } from './problems.ts'
 import type { KafkaTopicPolicy } from './resource.ts'
-import { keysFor, rulesAbout } from './rules/index.ts'
+import { judgesKeys, keysFor, rulesAbout } from './rules/index.ts'
 import { paceOf, paced } from './steps.ts'
 import type { Pace } from './steps.ts'
-import { Warnings } from './warnings.ts'
+import { judged, Warnings } from './warnings.ts'
 
 /** Partitions of a new topic where the spec does not say. */
 export const DEFAULT_PARTITIONS = 1
@@ -28,6 +28,14 @@ export function questions(policy: KafkaTopicPolicy, observed: Observed): readonl
   return matchedTopics(policy, observed).flatMap(({ view, decreases }) => questionOf(view.name, decreases) ?? [])
 }
 
+/** Whatever is compacted, or will be. */
+export function samples(policy: KafkaTopicPolicy, observed: Observed): readonly string[] {
+  if (!judgesKeys(rulesAbout(claimOf(policy).wish.keys))) return []
+  return matchedTopics(policy, observed).flatMap(({ view, wanted }) =>
+    judged(view, wanted, policy.spec).cleans('compact') ? [view.name] : [],
+  )
+}
+
 export function plan(policy: KafkaTopicPolicy, observed: Observed): Plan {
   const { spec, status } = policy
   const lastStepAt = parseTime(status?.lastStepTime)
@@ -35,7 +43,7 @@ export function plan(policy: KafkaTopicPolicy, observed: Observed): Plan {
   const matched = matchedTopics(policy, observed)
   const created = newTopics(policy, observed)
   const audit = auditOf(policy, matched, created)
-  const warnings = warningsOf(policy, matched, audit)
+  const warnings = warningsOf(policy, matched, audit, observed)
   const observes = spec.mode === 'Observe'
   const deletion = deletionOf(policy, observed, matched, pace, lastStepAt)
   const holds = deletion.hold && !observes
@@ -48,6 +56,7 @@ export function plan(policy: KafkaTopicPolicy, observed: Observed): Plan {
       ...(holds && deletion.pending !== undefined ? [notice(deletion.pending)] : []),
       ...(decreasing !== undefined && !observes && !holds ? [decreasing] : []),
     ],
+    warnings,
     status: {
       topics: audit.counts(),
       drift: audit.drift(),
@@ -111,8 +120,13 @@ function auditOf({ spec }: KafkaTopicPolicy, matched: readonly Matched[], create
   return audit
 }
 
-function warningsOf({ spec, ...policy }: KafkaTopicPolicy, matched: readonly Matched[], audit: Audit): ReturnType<Warnings['list']> {
-  const warnings = new Warnings(rulesAbout(claimOf({ spec, ...policy }).wish.keys), spec)
+function warningsOf(
+  { spec, ...policy }: KafkaTopicPolicy,
+  matched: readonly Matched[],
+  audit: Audit,
+  { keys }: Observed,
+): ReturnType<Warnings['list']> {
+  const warnings = new Warnings(rulesAbout(claimOf({ spec, ...policy }).wish.keys), spec, keys)
   for (const { view, wanted } of matched) warnings.judge(view, wanted)
   if (audit.matched === 0) warnings.add('NoTopicsMatched', '', 'the selector matches no topic of the cluster yet')
   return warnings.list()

@@ -1,4 +1,4 @@
-import type { TopicView } from '../../operator/observed.ts'
+import type { KeySample, Observed, TopicView } from '../../operator/observed.ts'
 import type { Configs } from './desired.ts'
 import type { KafkaTopicPolicySpec, KafkaTopicPolicyStatus } from './resource.ts'
 import type { JudgedTopic, Rule } from './rules/rule.ts'
@@ -13,15 +13,17 @@ export class Warnings {
   readonly #found = new Map<string, { readonly topic: string; readonly message: string; more: number }>()
   readonly #rules: readonly Rule[]
   readonly #spec: KafkaTopicPolicySpec
+  readonly #keys: Observed['keys']
 
-  constructor(rules: readonly Rule[], spec: KafkaTopicPolicySpec) {
+  constructor(rules: readonly Rule[], spec: KafkaTopicPolicySpec, keys: Observed['keys']) {
     this.#rules = rules
     this.#spec = spec
+    this.#keys = keys
   }
 
   judge(view: TopicView, wanted: Configs): void {
     if (this.#rules.length === 0) return
-    const topic = judged(view, wanted, this.#spec)
+    const topic = judged(view, wanted, this.#spec, this.#keys?.get(view.name))
     for (const rule of this.#rules) {
       const message = rule.judge(topic)
       if (message !== undefined) this.add(rule.code, view.name, message)
@@ -43,7 +45,8 @@ export class Warnings {
   }
 }
 
-function judged(view: TopicView, wanted: Configs, spec: KafkaTopicPolicySpec): JudgedTopic {
+/** The topic as it will be. */
+export function judged(view: TopicView, wanted: Configs, spec: KafkaTopicPolicySpec, keys?: KeySample): JudgedTopic {
   const text = (key: string): string | undefined => wanted[key] ?? view.configs.get(key)?.value ?? undefined
   return {
     name: view.name,
@@ -59,6 +62,7 @@ function judged(view: TopicView, wanted: Configs, spec: KafkaTopicPolicySpec): J
         .split(',')
         .map(word => word.trim())
         .includes(how),
+    keys,
     isFreeConfig: key => typeof spec.config?.[key] === 'string',
   }
 }

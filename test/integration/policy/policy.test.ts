@@ -118,6 +118,28 @@ describe('a policy on real Kafka', () => {
     expect(await independent.listTopics()).not.toContain(`${topic}.absent`)
   }, 60_000)
 
+  test('should warn of records without keys before it compacts their topic, and while they are there', async () => {
+    const topic = `${kafka.uniquePrefix()}-keyless`
+    await create(topic)
+    await create(`${topic}.keyed`)
+    const producer = new KafkaJs({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING }).producer()
+    await producer.connect()
+    await producer.send({ topic, messages: [{ key: 'k', value: 'v' }, { value: 'v' }] })
+    await producer.send({ topic: `${topic}.keyed`, messages: [{ key: 'k', value: 'v' }] })
+    const warned = (one: KafkaTopicPolicy) => one.status?.warnings?.map(({ code, topic }) => [code, topic])
+    const want = [['CompactionOnKeylessTopic', topic]]
+    const spec = { selector: { prefixes: [topic] }, cleanup: 'Compact' }
+    await policy(topic, { ...spec, mode: 'Observe' })
+    expect(warned(await settled(topic, one => readiness(one) === 'Observed' && one.status?.topics?.matched === 2))).toEqual(want)
+    expect(await configsOf(topic)).toEqual({})
+    await policy(topic, spec)
+    expect(warned(await settled(topic, ready))).toEqual(want)
+    expect(await configsOf(topic)).toEqual({ 'cleanup.policy': 'compact' })
+    // What the warning says of new records.
+    await expect(producer.send({ topic, messages: [{ value: 'v' }] })).rejects.toThrow(/failed the validation/)
+    await producer.disconnect()
+  }, 60_000)
+
   test('should leave a contested key alone, tell both, and apply it once one ranks higher', async () => {
     const topic = `${kafka.uniquePrefix()}-contested`
     await create(topic)

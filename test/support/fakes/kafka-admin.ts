@@ -5,6 +5,7 @@ import type {
   CommittedOffset,
   ConfigEntry,
   KafkaAdmin,
+  KeySample,
   NewTopic,
   OffsetAnswer,
   OffsetQuery,
@@ -25,6 +26,8 @@ export interface FakeTopic {
   records: number
   lastRecordAt: number
   recordIntervalMs: number
+  /** Undefined: nothing can be told of them. */
+  keys?: KeySample
 }
 
 const DEFAULTS: Readonly<Record<string, string>> = {
@@ -146,6 +149,7 @@ export class FakeKafka {
         ),
       logDirSizes: topics => this.#ask('logDirSizes', () => this.#sizes(topics)),
       listOffsets: queries => this.#ask('listOffsets', () => queries.map(query => this.#offset(query))),
+      sampleKeys: topics => this.#ask('sampleKeys', () => this.#sampleKeys(topics)),
       deleteRecords: () => this.#unexpected('deleteRecords'),
       listGroups: () => this.#ask('listGroups', () => []),
       describeGroup: () => this.#unexpected('describeGroup'),
@@ -223,6 +227,15 @@ export class FakeKafka {
       topics.flatMap(({ topic, partitions }) => {
         const found = this.topics.get(topic)
         return found === undefined ? [] : [[topic, new Map(partitions.map(partition => [partition, found.bytesPerPartition]))]]
+      }),
+    )
+  }
+
+  #sampleKeys(topics: readonly TopicPartitions[]): ReadonlyMap<string, KeySample> {
+    return new Map(
+      topics.flatMap(({ topic }) => {
+        const keys = this.topics.get(topic)?.keys
+        return keys === undefined ? [] : [[topic, keys]]
       }),
     )
   }

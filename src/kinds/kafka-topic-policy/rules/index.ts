@@ -1,3 +1,4 @@
+import { compactionOnKeylessTopic } from './compaction-on-keyless-topic.ts'
 import { messageLargerThanSegment } from './message-larger-than-segment.ts'
 import { minIsrNotBelowReplication } from './min-isr-not-below-replication.ts'
 import { retentionBytesIsPerPartition } from './retention-bytes-is-per-partition.ts'
@@ -16,7 +17,11 @@ export const rules: readonly Rule[] = [
   retentionBytesIsPerPartition,
   uncleanElectionWithCompaction,
   retentionWithoutDeletion,
+  compactionOnKeylessTopic,
 ]
+
+/** The one rule that needs records to be read. */
+export const judgesKeys = (chosen: readonly Rule[]): boolean => chosen.includes(compactionOnKeylessTopic)
 
 export const rulesAbout = (keys: readonly string[]): readonly Rule[] => rules.filter(({ about }) => about.some(key => keys.includes(key)))
 

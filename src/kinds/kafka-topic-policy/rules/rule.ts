@@ -1,3 +1,5 @@
+import type { KeySample } from '../../../operator/observed.ts'
+
 /** A topic as a rule sees it: the configs that it will have once the policy is applied. A key that was not looked at is undefined. */
 export interface JudgedTopic {
   readonly name: string
@@ -9,6 +11,8 @@ export interface JudgedTopic {
   number(key: string): number | undefined
   /** Whether the cleanup policy includes the word. */
   cleans(how: 'delete' | 'compact'): boolean
+  /** What its newest records say of their keys; undefined: nothing is known. */
+  readonly keys: KeySample | undefined
   /** Whether `spec.config` of the policy, rather than a typed field, sets the key. */
   isFreeConfig(key: string): boolean
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { keysFor, rules, rulesAbout } from './index.ts'
+import type { KeySample } from '../../../operator/observed.ts'
 import type { JudgedTopic, Rule } from './rule.ts'
 
 interface Given {
@@ -7,14 +8,16 @@ interface Given {
   readonly replicationFactor?: number
   readonly free?: readonly string[]
   readonly configs?: Readonly<Record<string, string>>
+  readonly keys?: KeySample
 }
-const aTopic = ({ partitions = 1, replicationFactor = 3, free = [], configs = {} }: Given): JudgedTopic => ({
+const aTopic = ({ partitions = 1, replicationFactor = 3, free = [], configs = {}, keys }: Given): JudgedTopic => ({
   name: 'orders',
   partitions,
   replicationFactor,
   text: key => configs[key],
   number: key => (configs[key] === undefined ? undefined : Number(configs[key])),
   cleans: how => (configs['cleanup.policy'] ?? 'delete').split(',').includes(how),
+  keys,
   isFreeConfig: key => free.includes(key),
 })
 const rule = (code: string): Rule => rules.find(one => one.code === code)!
@@ -65,6 +68,13 @@ const TABLE: Readonly<Record<string, readonly (readonly [Given, string | undefin
     [configs('retention.ms=-1 cleanup.policy=compact'), undefined],
     [configs('retention.ms=1000 cleanup.policy=compact,delete'), undefined],
     [configs('retention.ms=1000 cleanup.policy=delete'), undefined],
+  ],
+  CompactionOnKeylessTopic: [
+    [{ ...configs('cleanup.policy=compact'), keys: { records: 9, withoutKey: 9 } }, 'the newest records have no key: compaction deletes'],
+    [{ ...configs('cleanup.policy=compact,delete'), keys: { records: 9, withoutKey: 1 } }, 'some of the newest records have no key'],
+    [{ ...configs('cleanup.policy=compact'), keys: { records: 9, withoutKey: 0 } }, undefined],
+    [{ ...configs('cleanup.policy=delete'), keys: { records: 9, withoutKey: 9 } }, undefined],
+    [configs('cleanup.policy=compact'), undefined],
   ],
 }
 
