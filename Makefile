@@ -52,8 +52,8 @@ bench: setup ## Run the benchmarks (BENCH=policy for one); results as JSON in be
 	@scripts/bench $(BENCH)
 
 .PHONY: simulate
-simulate: setup ## Run clusters of workers on a model of Kafka in virtual time (SEEDS=10000; SEED=7 for one, with its trace)
-	@$(NODE) node test/simulation/run.ts --seeds "$(or $(SEEDS),1000)" $(if $(SEED),--seed "$(SEED)")
+simulate: setup ## Run clusters of workers on a model of Kafka in virtual time (SEEDS=10000; SEED=7 for one, with its trace; KIND=DelayQueue, DeadLetterPipeline or DeadLetterRedrive)
+	@$(NODE) node test/simulation/run.ts --seeds "$(or $(SEEDS),1000)" $(if $(SEED),--seed "$(SEED)") $(if $(KIND),--kind "$(KIND)")
 
 .PHONY: mutations
 mutations: setup ## Put deliberate bugs into copies of the tree: the simulator must find each

@@ -1,7 +1,7 @@
 import type { Random } from '../support/delay-queue/random.ts'
 import type { Cluster } from '../support/model/cluster.ts'
 import type { Fleet, Running } from './fleet.ts'
-import { GROUP } from './fleet.ts'
+import type { Subject } from './subject.ts'
 import type { Trace } from './trace.ts'
 import type { VirtualTime } from './virtual-time.ts'
 import { FAULTS } from './weather.ts'
@@ -17,8 +17,7 @@ export interface ChaosOptions {
   readonly fleet: Fleet
   readonly weather: Weather
   readonly trace: Trace
-  /** Topics that are read with committed offsets. */
-  readonly sources: readonly string[]
+  readonly subject: Subject
 }
 
 /** Everything that goes wrong, until it is told to stop. */
@@ -74,8 +73,8 @@ export class Chaos {
         })
         return
       case 'expel': {
-        const members = cluster.group(GROUP).members
-        if (members.length > 0) this.#note(`expels ${expelled(cluster, random.pick(members))}`)
+        const { members } = cluster.group(this.#with.subject.group)
+        if (members.length > 0) this.#note(`expels ${this.#expel(random.pick(members))}`)
         return
       }
       case 'scale': {
@@ -125,19 +124,25 @@ export class Chaos {
         this.#delayMarkers()
         return
       case 'compact':
-        for (const log of cluster.partitionsOf('q.ids') ?? []) log.compact(random.below(log.high + 1), random.pick([0, 86_400_000]))
+        for (const log of this.#with.subject.compacted.flatMap(topic => cluster.partitionsOf(topic) ?? []))
+          log.compact(random.below(log.high + 1), random.pick([0, 86_400_000]))
         return
       case 'truncate':
         this.#truncate()
         return
       case 'contract':
-        this.#note('the other queue comes or goes')
+        this.#note('what the workers are told changes')
         fleet.share()
         return
       case 'foreign':
         return
     }
     fault satisfies never
+  }
+
+  #expel(member: string): string {
+    this.#with.cluster.group(this.#with.subject.group).expel(member)
+    return member
   }
 
   #note(what: string): void {
@@ -178,7 +183,7 @@ export class Chaos {
   /** Of some partitions, while a partition changes hands. */
   #delayMarkers(): void {
     const { random, cluster, fleet, time } = this.#with
-    const topic = random.pick(['q.journal', 'q.ids', 'q.in', 'due', 'q.tier.16s'])
+    const topic = random.pick(this.#with.subject.transactional)
     const untilMs = time.nowMs() + random.below(4_000)
     for (const log of cluster.partitionsOf(topic) ?? []) log.markersAwayUntilMs = untilMs
     this.#note(`markers of ${topic} are late until ${untilMs}`)
@@ -221,22 +226,19 @@ export class Chaos {
 
   /** Retention removes what everyone is done with: sources below their positions, the journal below the point where a restore begins. */
   #truncate(): void {
-    const { cluster, sources, random } = this.#with
-    const group = cluster.group(GROUP)
+    const { cluster, subject, random } = this.#with
+    const { journal: journalTopic, sources } = subject
+    if (journalTopic === undefined) return
+    const group = cluster.group(subject.group)
     for (const log of sources.flatMap(topic => cluster.partitionsOf(topic) ?? [])) {
       const commit = group.offset(log)
       if (commit === undefined || !random.chance(0.5) || !group.stable(log)) continue
       if (commit.offset > log.low) log.low = commit.offset
-      const journal = cluster.log({ topic: 'q.journal', partition: log.partition })
-      const from = log.topic === 'q.in' ? journalStart(commit.metadata) : undefined
+      const journal = cluster.log({ topic: journalTopic, partition: log.partition })
+      const from = log.topic === sources[0] ? journalStart(commit.metadata) : undefined
       if (from !== undefined && from > journal.low) journal.low = Math.min(from, journal.high)
     }
   }
-}
-
-function expelled(cluster: Cluster, member: string): string {
-  cluster.group(GROUP).expel(member)
-  return member
 }
 
 function journalStart(metadata: string): number | undefined {

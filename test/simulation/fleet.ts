@@ -1,5 +1,3 @@
-import { worked } from '../../src/kinds/delay-queue/task-family.ts'
-import type { QueueConfig } from '../../src/kinds/delay-queue/config.ts'
 import type { Gauge, Metrics } from '../../src/observability/metrics.ts'
 import type { Contract } from '../../src/worker/contract.ts'
 import type { Worker } from '../../src/worker/runtime.ts'
@@ -7,7 +5,7 @@ import { startWorker } from '../../src/worker/worker.ts'
 import type { Random } from '../support/delay-queue/random.ts'
 import type { Cluster } from '../support/model/cluster.ts'
 import { modelLog } from '../support/model/model-log.ts'
-import type { Faults } from '../support/model/model-log.ts'
+import type { Subject } from './subject.ts'
 import type { Trace } from './trace.ts'
 import { Process } from './virtual-time.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -16,8 +14,6 @@ import type { VirtualTime } from './virtual-time.ts'
 const RESTART_MS = 1_000
 /** And kills one that does not stop in time. */
 const GRACE_MS = 30_000
-
-export const GROUP = 'shop.q'
 
 export interface Running {
   readonly name: string
@@ -32,21 +28,16 @@ export interface FleetOptions {
   readonly random: Random
   readonly cluster: Cluster
   readonly epochMs: number
-  readonly config: QueueConfig
-  readonly memoryBudgetBytes: number
-  readonly refuses: Faults['refuses']
+  readonly subject: Subject
   readonly trace: Trace
 }
 
-/** The workers of a queue as a platform keeps them: as many as wanted, started again when they end. */
+/** The workers of a resource as a platform keeps them: as many as wanted, started again when they end. */
 export class Fleet {
   readonly #with: FleetOptions
   readonly #running = new Set<Running>()
   #serial = 0
   #wanted = 0
-  #generation = 1
-  /** A second queue shares the workers at the moment. Nothing is written to it: it comes and goes. */
-  #shared = false
   starts = 0
   /** Told of each worker that starts. */
   started: (running: Running) => void = () => undefined
@@ -69,15 +60,30 @@ export class Fleet {
     this.#level()
   }
 
-  /** The pool's other queue comes or goes. */
+  /** What the workers are told changes, and those that live hear of it. */
   share(): void {
-    this.#shared = !this.#shared
-    this.#generation += 1
+    const { subject } = this.#with
+    subject.share()
     for (const { process, worker } of this.#running) {
       process.after(0, () => {
-        void worker.follow(this.#contract())
+        const contract = subject.contract()
+        if (contract?.pool !== undefined) void worker.follow(contract)
       })
     }
+  }
+
+  /** All are replaced, as when a Deployment changes: the old ones and the new ones may meet. */
+  renew(): void {
+    for (const running of [...this.#running]) this.stop(running)
+    this.#level()
+  }
+
+  /** A process that is none of the platform's; it is interrupted after some time. */
+  invite(contract: Contract, forMs: number): void {
+    const guest = this.#start(contract, 'guest')
+    this.#with.time.after(forMs, () => {
+      if (this.#running.has(guest)) this.crash(guest)
+    })
   }
 
   /** Dies between two events: no goodbye of any kind. */
@@ -119,38 +125,25 @@ export class Fleet {
 
   #level(): void {
     const staying = [...this.#running].filter(({ leaving }) => !leaving)
-    for (let i = staying.length; i < this.#wanted; i += 1) this.#start()
+    for (let i = staying.length; i < this.#wanted; i += 1) {
+      const contract = this.#with.subject.contract()
+      if (contract !== undefined) this.#start(contract, 'own')
+    }
     for (const running of staying.slice(this.#wanted)) this.stop(running)
   }
 
-  #contract(): Contract {
-    const { config, memoryBudgetBytes } = this.#with
-    const queue = { kind: 'DelayQueue', name: 'q', generation: 1, config }
-    const other = { kind: 'DelayQueue', name: 'r', generation: 1, config: otherQueue(config) }
-    return {
-      version: 1,
-      generation: this.#generation,
-      namespace: 'shop',
-      pool: 'shared',
-      group: GROUP,
-      connection: { bootstrapServers: ['model'] },
-      resources: this.#shared ? [queue, other] : [queue],
-      memoryBudgetBytes,
-    }
-  }
-
-  #start(): void {
-    const { time, random, cluster, epochMs, refuses, trace } = this.#with
+  #start(contract: Contract, whose: 'own' | 'guest'): Running {
+    const { time, random, cluster, epochMs, subject, trace } = this.#with
     const name = `w${(this.#serial += 1)}`
     this.starts += 1
     const process = new Process(name, time, random, epochMs)
     const meter = new Meter()
     trace.note(name, 'starts')
     process.after(0, () => {
-      const log = modelLog(cluster, { refuses }, process)
+      const log = modelLog(cluster, { refuses: subject.refuses }, process)
       const options = {
-        contract: this.#contract(),
-        kinds: [worked],
+        contract,
+        kinds: subject.kinds,
         log,
         clock: process.clock,
         logger: trace.logger(name),
@@ -160,7 +153,8 @@ export class Fleet {
       void startWorker(options).then(worker => {
         running.worker = worker
         // It may have changed while this one started.
-        void worker.follow(this.#contract())
+        const now = subject.contract()
+        if (now?.pool !== undefined) void worker.follow(now)
         void worker.ended.then(error => {
           if (error === undefined) return
           trace.note(name, `gave up: ${error.message}`)
@@ -169,20 +163,18 @@ export class Fleet {
         })
       })
     })
-    const running: Running = { name, process, worker: NOT_YET, memoryBytes: () => meter.read('sluice_worker_memory_bytes'), leaving: false }
+    const running: Running = {
+      name,
+      process,
+      worker: NOT_YET,
+      memoryBytes: () => meter.read('sluice_worker_memory_bytes'),
+      leaving: whose === 'guest',
+    }
     this.#running.add(running)
     this.started(running)
+    return running
   }
 }
-
-/** The queue that shares the workers now and then. */
-export const otherQueue = ({ partitions }: QueueConfig): QueueConfig => ({
-  partitions,
-  maxDelayMs: 1_000,
-  topics: { input: 'r.in', fixed: [], tiers: [], journal: 'r.journal', ids: 'r.ids', deadLetter: 'q.dlq' },
-  target: 'due',
-  allowedTargets: [],
-})
 
 /** Between the start of a process and that of its worker. */
 const NOT_YET = { tasks: () => [], stop: () => Promise.resolve(), follow: () => Promise.resolve() } as unknown as Worker

@@ -2,7 +2,7 @@ import { decodeJournal } from '../../src/kinds/delay-queue/journal.ts'
 import type { LogRecord } from '../../src/kafka/log.ts'
 import { textHeader } from '../support/delay-queue/world.ts'
 import type { Cluster } from '../support/model/cluster.ts'
-import type { Sent } from './users.ts'
+import type { About } from './broken.ts'
 
 interface Happened {
   readonly atMs: number
@@ -11,11 +11,11 @@ interface Happened {
 }
 
 /** What stands in the logs about a message, or all of it: every copy, committed or not. */
-export function historyOf(cluster: Cluster, about: Sent | undefined): readonly Happened[] {
+export function historyOf(cluster: Cluster, about: About | undefined): readonly Happened[] {
   return cluster.logs.flatMap(log =>
     log.entries().flatMap(({ record, state }): Happened[] => {
       if (record === undefined) return []
-      if (record.topic === 'q.journal' && record.partition === about?.partition)
+      if (record.topic.endsWith('.journal') && record.partition === about?.partition)
         return [{ atMs: record.timestampMs, where: `${log.topic}/${log.partition}`, what: `@${record.offset} ${state} ${told(record)}` }]
       if (!concerns(record, about)) return []
       const headers = record.headers.map(([name, value]) => `${name}=${value?.toString() ?? ''}`).join(' ')
@@ -29,7 +29,7 @@ const told = (record: LogRecord): string =>
     .map(({ role, watermark, done }) => `${role} to ${watermark}, done ${done.join(' ')}`)
     .join('; ')
 
-function concerns(record: LogRecord, about: Sent | undefined): boolean {
+function concerns(record: LogRecord, about: About | undefined): boolean {
   if (about === undefined) return false
   if (textHeader(record, 'name') === about.name) return true
   if (about.id === undefined) return false

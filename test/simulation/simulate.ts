@@ -1,18 +1,18 @@
-import type { QueueConfig } from '../../src/kinds/delay-queue/config.ts'
-import { ladder } from '../../src/kinds/delay-queue/ladder.ts'
 import { Random } from '../support/delay-queue/random.ts'
 import { Cluster } from '../support/model/cluster.ts'
-import { Broken, TARGETS, auditRest, auditSoFar } from './audit.ts'
-import type { Evidence } from './audit.ts'
+import { Broken } from './broken.ts'
 import { Chaos } from './chaos.ts'
-import { Fleet, GROUP, otherQueue } from './fleet.ts'
+import { PipelineSubject } from './dead-letter-pipeline/subject.ts'
+import { RedriveSubject } from './dead-letter-redrive/subject.ts'
+import { QueueSubject } from './delay-queue/subject.ts'
+import { Fleet } from './fleet.ts'
 import { historyOf } from './history.ts'
+import { behind, kindOf } from './subject.ts'
+import type { Setting, SimulatedKind, Subject } from './subject.ts'
 import { Trace } from './trace.ts'
-import { FIXED_MS, SMALL_BYTES, Users } from './users.ts'
-import { VirtualTime } from './virtual-time.ts'
+import { EPOCH_MS, VirtualTime } from './virtual-time.ts'
 import { SeededNetwork, weatherOf } from './weather.ts'
 
-const EPOCH_MS = 1_700_000_000_000
 const INSPECT_MS = 500
 /** After the last fault and the last due time, everything is done within so long: a session, a transaction and its scan, back-off. */
 const REST_MS = 90_000
@@ -20,12 +20,12 @@ const REST_MS = 90_000
 const AFTERMATH_MS = 4_000
 /** A task that was stopped is a failure, unless its worker has lost it and is only about to hear of that. */
 const STOPPED_MS = 20_000
-const MAX_DELAY_MS = 600_000
 /** What memory may hold above its budget: a fetch, and what tasks always read. */
 const ALLOWANCE_BYTES = 1_048_576
 
 export interface Outcome {
   readonly seed: number
+  readonly kind: SimulatedKind
   readonly events: number
   readonly virtualMs: number
   readonly messages: number
@@ -34,25 +34,20 @@ export interface Outcome {
   readonly failure?: { readonly message: string; readonly trace: string }
 }
 
-const configOf = (partitions: number, more: Partial<QueueConfig>): QueueConfig => ({
-  partitions,
-  maxDelayMs: MAX_DELAY_MS,
-  topics: {
-    input: 'q.in',
-    fixed: [{ topic: 'q.fixed.10s', delayMs: FIXED_MS }],
-    tiers: ladder(MAX_DELAY_MS).map(delayMs => ({ topic: `q.tier.${delayMs / 1000}s`, delayMs })),
-    journal: 'q.journal',
-    ids: 'q.ids',
-    deadLetter: 'q.dlq',
-  },
-  target: 'due',
-  allowedTargets: ['other', 'absent', 'small'],
-  ...more,
-})
+function subjectOf(kind: SimulatedKind, setting: Setting): Subject {
+  switch (kind) {
+    case 'DelayQueue':
+      return new QueueSubject(setting)
+    case 'DeadLetterPipeline':
+      return new PipelineSubject(setting)
+    case 'DeadLetterRedrive':
+      return new RedriveSubject(setting)
+  }
+}
 
-/** Runs one world from one seed to its rest. The same seed gives the same run, event by event. */
-export async function simulate(seed: number): Promise<Outcome> {
-  const world = new World(seed)
+/** Runs one world from one seed to its rest. The same seed gives the same run, event by event. @param kind what it is about; drawn from the seed when absent. */
+export async function simulate(seed: number, kind: SimulatedKind = kindOf(seed)): Promise<Outcome> {
+  const world = new World(seed, kind)
   let failure: Outcome['failure']
   try {
     await world.run()
@@ -62,31 +57,27 @@ export async function simulate(seed: number): Promise<Outcome> {
   } finally {
     world.end()
   }
-  return { seed, ...world.figures, ...(failure !== undefined && { failure }) }
+  return { seed, kind, ...world.figures, ...(failure !== undefined && { failure }) }
 }
 
 class World {
   readonly #time = new VirtualTime()
   readonly #trace = new Trace(() => this.#time.nowMs())
-  readonly #config: QueueConfig
   readonly #cluster: Cluster
-  readonly #users: Users
+  readonly #subject: Subject
   readonly #fleet: Fleet
   readonly #chaos: Chaos
-  readonly #sources: readonly string[]
   readonly #weather
   #broken: Broken | undefined
   readonly #stopped = new Map<string, number>()
 
-  constructor(seed: number) {
+  constructor(seed: number, kind: SimulatedKind) {
     const random = new Random(seed)
     const time = this.#time
     const trace = this.#trace
     const weather = weatherOf(random)
     const network = new SeededNetwork(random)
     this.#weather = weather
-    const config = configOf(weather.partitions, weather.config)
-    this.#config = config
     const cluster = new Cluster({
       time,
       network,
@@ -97,54 +88,41 @@ class World {
       },
     })
     this.#cluster = cluster
-    const { input, fixed, tiers, journal, ids, deadLetter } = config.topics
-    this.#sources = [input, ...[...fixed, ...tiers].map(({ topic }) => topic)]
-    for (const topic of [...this.#sources, journal, ids]) cluster.createTopic(topic, weather.partitions)
-    const { topics: others } = otherQueue(config)
-    for (const topic of [others.input, others.journal, others.ids]) cluster.createTopic(topic, weather.partitions)
-    for (const topic of [...TARGETS, deadLetter]) cluster.createTopic(topic, 1 + random.below(2))
-    this.#users = new Users({ time, random, cluster, weather, trace })
-    this.#fleet = new Fleet({
-      time,
-      random,
-      cluster,
-      epochMs: EPOCH_MS,
-      config,
-      memoryBudgetBytes: weather.memoryBudgetBytes,
-      refuses: ({ topic, value }) => (topic === 'small' && (value?.length ?? 0) > SMALL_BYTES ? 'MessageTooLarge' : undefined),
-      trace,
-    })
-    this.#chaos = new Chaos({ time, random, cluster, network, fleet: this.#fleet, weather, trace, sources: this.#sources })
+    this.#subject = subjectOf(kind, { time, random, cluster, weather, trace })
+    const subject = this.#subject
+    this.#fleet = new Fleet({ time, random, cluster, epochMs: EPOCH_MS, subject, trace })
+    this.#chaos = new Chaos({ time, random, cluster, network, fleet: this.#fleet, weather, trace, subject })
     trace.note('weather', JSON.stringify(weather))
   }
 
-  get figures(): Omit<Outcome, 'seed' | 'failure'> {
-    return { events: this.#time.count, virtualMs: this.#time.nowMs(), messages: this.#users.sent.length, starts: this.#fleet.starts }
+  get figures(): Omit<Outcome, 'seed' | 'kind' | 'failure'> {
+    return { events: this.#time.count, virtualMs: this.#time.nowMs(), messages: this.#subject.messages, starts: this.#fleet.starts }
   }
 
   async run(): Promise<void> {
     this.#fleet.scale(this.#weather.workers)
-    this.#users.start()
+    this.#subject.start(this.#fleet)
     this.#chaos.start()
     this.#inspect()
     await this.#until(() => false, this.#weather.stormMs)
     this.#chaos.stop()
-    await this.#until(() => this.#users.done, 60_000)
-    const lastDueMs = Math.max(EPOCH_MS, ...this.#users.sent.map(({ dueMs }) => dueMs)) - EPOCH_MS
-    const restMs = Math.max(this.#time.nowMs(), lastDueMs) + REST_MS
-    if (!(await this.#until(() => this.#atRest, restMs - this.#time.nowMs()))) this.#stuck()
-    auditRest(this.#evidence)
+    this.#subject.calm()
+    await this.#until(() => this.#subject.usersDone, 60_000)
+    const restMs = Math.max(this.#time.nowMs(), this.#subject.lastDueMs) + REST_MS
+    if (!(await this.#until(() => this.#subject.atRest, restMs - this.#time.nowMs()))) this.#stuck()
+    this.#subject.auditRest(this.#chaos.skewMs)
     await this.#again()
   }
 
   /** Everything dies and begins anew, from what is committed and nothing else. */
   async #again(): Promise<void> {
     this.#trace.note('auditor', 'all is at rest; kills all workers and starts one')
+    this.#subject.retire()
     this.#fleet.scale(1)
     for (const running of this.#fleet.running) this.#fleet.crash(running)
-    await this.#until(() => this.#fleet.running.some(({ worker }) => allRun(worker.tasks(), this.#weather.partitions)), REST_MS)
+    await this.#until(() => this.#fleet.running.some(({ worker }) => this.#allRun(worker.tasks())), REST_MS)
     await this.#until(() => false, AFTERMATH_MS)
-    auditRest(this.#evidence)
+    this.#subject.auditRest(this.#chaos.skewMs)
   }
 
   end(): void {
@@ -154,18 +132,6 @@ class World {
   tell(about: Parameters<typeof historyOf>[1]): string {
     for (const { atMs, where, what } of historyOf(this.#cluster, about)) this.#trace.note(where, what, atMs - EPOCH_MS)
     return this.#trace.text(400)
-  }
-
-  get #evidence(): Evidence {
-    const { sent, orders } = this.#users
-    return {
-      cluster: this.#cluster,
-      config: this.#config,
-      sent,
-      orders,
-      short: this.#weather.memoryBudgetBytes < 1_048_576,
-      skewMs: this.#chaos.skewMs,
-    }
   }
 
   async #until(condition: () => boolean, forMs: number): Promise<boolean> {
@@ -202,31 +168,21 @@ class World {
     })
   }
 
-  /** Every record was read, and its end committed. */
-  get #atRest(): boolean {
-    const group = this.#cluster.group(GROUP)
-    if (this.#cluster.logs.some(log => log.lastStable !== log.high)) return false
-    return this.#sources
-      .flatMap(topic => this.#cluster.partitionsOf(topic) ?? [])
-      .every(log => log.next(Math.max(log.low, group.offset(log)?.offset ?? 0)) === undefined)
-  }
-
   #stuck(): never {
-    const group = this.#cluster.group(GROUP)
-    const behind = this.#sources
-      .flatMap(topic => this.#cluster.partitionsOf(topic) ?? [])
-      .filter(log => log.lastStable !== log.high || log.next(Math.max(log.low, group.offset(log)?.offset ?? 0)) !== undefined)
-      .map(
-        log =>
-          `${log.topic}/${log.partition} is committed at ${group.offset(log)?.offset ?? '-'} of ${log.high} (stable ${log.lastStable})`,
-      )
+    const { group: id, sources } = this.#subject
+    const group = this.#cluster.group(id)
+    const logs = behind(this.#cluster, id, sources).map(
+      log => `${log.topic}/${log.partition} is committed at ${group.offset(log)?.offset ?? '-'} of ${log.high} (stable ${log.lastStable})`,
+    )
     const states = this.#fleet.running.flatMap(({ name, worker }) =>
       worker.tasks().map(task => `${name}[${task.partition}] ${task.state} ${task.message ?? ''}`),
     )
-    auditSoFar(this.#evidence)
-    throw new Broken(`no rest though nothing goes wrong any more: ${[...behind, ...states].join('; ')}`)
+    this.#subject.auditSoFar(this.#chaos.skewMs)
+    throw new Broken(`no rest though nothing goes wrong any more: ${[...logs, ...states].join('; ')}`)
+  }
+
+  #allRun(tasks: readonly { readonly state: string; readonly name: string }[]): boolean {
+    const own = tasks.filter(({ name }) => name === this.#subject.name)
+    return own.length === this.#weather.partitions && tasks.every(({ state }) => state === 'running')
   }
 }
-
-const allRun = (tasks: readonly { readonly state: string; readonly name: string }[], partitions: number): boolean =>
-  tasks.filter(({ name }) => name === 'q').length === partitions && tasks.every(({ state }) => state === 'running')

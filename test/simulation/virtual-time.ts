@@ -3,6 +3,9 @@ import type { Clock } from '../../src/api/clock.ts'
 import type { Host, Time } from '../support/model/time.ts'
 import type { Random } from '../support/delay-queue/random.ts'
 
+/** When virtual time begins, by the clocks of the brokers. */
+export const EPOCH_MS = 1_700_000_000_000
+
 interface Event {
   readonly atMs: number
   readonly place: number

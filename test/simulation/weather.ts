@@ -1,4 +1,3 @@
-import type { QueueConfig } from '../../src/kinds/delay-queue/config.ts'
 import type { Random } from '../support/delay-queue/random.ts'
 import type { Network } from '../support/model/time.ts'
 
@@ -14,7 +13,6 @@ export interface Weather {
   readonly delaysMs: readonly number[]
   readonly valueBytes: number
   readonly memoryBudgetBytes: number
-  readonly config: Partial<QueueConfig>
   /** Chance of each fault in a second. */
   readonly faults: Readonly<Record<Fault, number>>
 }
@@ -42,7 +40,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number]
 
 /** Below this much, the tasks of a run are short of memory now and then. */
-const PLENTY_BYTES = 64 * 1_048_576
+export const PLENTY_BYTES = 64 * 1_048_576
 
 export function weatherOf(random: Random): Weather {
   const far = random.chance(0.25)
@@ -61,18 +59,7 @@ export function weatherOf(random: Random): Weather {
     delaysMs: far ? [5, 2_000, 20_000, 100_000] : [5, 1_000, 5_000, 20_000],
     valueBytes: short ? 4_000 + random.below(12_000) : 10 + random.below(100),
     memoryBudgetBytes: short ? 32_768 + random.below(262_144) : PLENTY_BYTES,
-    config: configOf(random),
     faults,
-  }
-}
-
-function configOf(random: Random): Partial<QueueConfig> {
-  return {
-    ...(random.chance(0.3) && { deduplicationMs: 1_000 + random.below(30_000) }),
-    ...(random.chance(0.15) && { maxFireRate: 5 + random.below(30) }),
-    ...(random.chance(0.2) && {
-      late: { policy: random.pick(['DeadLetter', 'Drop'] as const), afterMs: 1_000 + random.below(10_000) },
-    }),
   }
 }
 

@@ -1,7 +1,8 @@
-import type { QueueConfig } from '../../src/kinds/delay-queue/config.ts'
-import type { LogRecord } from '../../src/kafka/log.ts'
-import { textHeader } from '../support/delay-queue/world.ts'
-import type { Cluster } from '../support/model/cluster.ts'
+import type { QueueConfig } from '../../../src/kinds/delay-queue/config.ts'
+import type { LogRecord } from '../../../src/kafka/log.ts'
+import { textHeader } from '../../support/delay-queue/world.ts'
+import type { Cluster } from '../../support/model/cluster.ts'
+import { Broken, originOf } from '../broken.ts'
 import type { Order, Sent } from './users.ts'
 
 export const TARGETS = ['due', 'other', 'small']
@@ -10,16 +11,6 @@ const DEAD = 'q.dlq'
 const CANCEL_SLACK_MS = 1_000
 /** Order is promised for what was appended this long before it is due. */
 const ORDER_SLACK_MS = 2_000
-
-/** A promise that was broken, and the message that it was made about. */
-export class Broken extends Error {
-  readonly about: Sent | undefined
-
-  constructor(message: string, about?: Sent) {
-    super(about === undefined ? message : `${about.name} (${originOf(about)}) ${message}`)
-    this.about = about
-  }
-}
 
 export interface Evidence {
   readonly cluster: Cluster
@@ -32,8 +23,6 @@ export interface Evidence {
   readonly skewMs: number
 }
 
-const originOf = ({ topic, partition, offset }: { readonly topic: string; readonly partition: number; readonly offset: number }): string =>
-  `${topic}/${partition}@${offset}`
 const toldOrigin = (record: LogRecord): string =>
   `${textHeader(record, 'sluice-origin-topic')}/${textHeader(record, 'sluice-origin-partition')}@${textHeader(record, 'sluice-origin-offset')}`
 

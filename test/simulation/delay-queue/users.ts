@@ -1,12 +1,12 @@
-import { partitionOf } from '../../src/kafka/partitioner.ts'
-import type { LogHeader } from '../../src/kafka/log.ts'
-import type { Random } from '../support/delay-queue/random.ts'
-import { headers } from '../support/delay-queue/world.ts'
-import type { Cluster } from '../support/model/cluster.ts'
-import type { Writer } from '../support/model/partition-log.ts'
-import type { Trace } from './trace.ts'
-import type { VirtualTime } from './virtual-time.ts'
-import type { Weather } from './weather.ts'
+import { partitionOf } from '../../../src/kafka/partitioner.ts'
+import type { LogHeader } from '../../../src/kafka/log.ts'
+import type { Random } from '../../support/delay-queue/random.ts'
+import { headers } from '../../support/delay-queue/world.ts'
+import type { Cluster } from '../../support/model/cluster.ts'
+import type { Writer } from '../../support/model/partition-log.ts'
+import type { Trace } from '../trace.ts'
+import type { VirtualTime } from '../virtual-time.ts'
+import type { Weather } from '../weather.ts'
 
 /** Largest value that the target `small` takes. */
 export const SMALL_BYTES = 5_000
