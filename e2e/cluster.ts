@@ -9,6 +9,8 @@ export interface Cluster {
   readonly image: { readonly repository: string; readonly tag: string; readonly pullPolicy: 'Never' | 'IfNotPresent' }
   /** Puts an image archive onto the nodes; undefined: the image is pulled. */
   readonly loadImage: ((archive: string) => Promise<void>) | undefined
+  /** It was there before and will be after: what a run brought is taken out again. */
+  readonly stays: boolean
   down(): Promise<void>
 }
 
@@ -32,7 +34,7 @@ function givenCluster(kubeconfig: string): Cluster {
   if (repository === undefined || tag === undefined)
     throw new Error('SLUICE_E2E_IMAGE must name an image (REPOSITORY:TAG) that the cluster of SLUICE_E2E_KUBECONFIG can pull')
   const image = { repository, tag, pullPolicy: 'IfNotPresent' } as const
-  return { kubeconfig, image, hostAddress: undefined, loadImage: undefined, down: () => Promise.resolve() }
+  return { kubeconfig, image, hostAddress: undefined, loadImage: undefined, stays: true, down: () => Promise.resolve() }
 }
 
 async function kindCluster(folder: string): Promise<Cluster> {
@@ -47,6 +49,7 @@ async function kindCluster(folder: string): Promise<Cluster> {
     loadImage: async archive => {
       await sh('kind', ['load', 'image-archive', archive, '--name', name])
     },
+    stays: false,
     down: async () => {
       await sh('kind', ['delete', 'cluster', '--name', name])
     },
@@ -70,6 +73,7 @@ async function plainCluster(state: string): Promise<Cluster> {
     loadImage: async archive => {
       await sh('ctr', ['-a', join(state, 'containerd/socket'), '-n', 'k8s.io', 'images', 'import', archive])
     },
+    stays: false,
     down,
   }
 }

@@ -64,6 +64,11 @@ export async function client(bootstrap: string) {
       await eventually('the consumer joins its group', 30_000, async () => (joined ? true : undefined))
       return deliveries
     },
+    /** Collects nothing from then on: a consumer would ask for its topic again and again. */
+    deleteTopics: async (topics: readonly string[]): Promise<void> => {
+      await Promise.all(consumers.splice(0).map(consumer => consumer.disconnect()))
+      await admin.deleteTopics({ topics: [...topics] })
+    },
     close: async (): Promise<void> => {
       await Promise.all(consumers.map(consumer => consumer.disconnect()))
       await Promise.all([producer.disconnect(), admin.disconnect()])

@@ -13,10 +13,11 @@ import { eventually, say, sh } from './shell.ts'
 // The whole way once, with real pods: chart -> operator -> resources -> worker pods -> messages, and a worker that dies on the way.
 
 const ROOT = join(import.meta.dirname, '..')
-const SYSTEM = 'sluice-system'
+/** Of our own: a cluster that is handed to us may have a release of its owner's. */
+const SYSTEM = 'sluice-e2e-system'
 const SHOP = 'sluice-e2e'
 const QUEUE = 'pay-timeout'
-const TARGET = 'orders.timeouts'
+const TARGET = `${SHOP}.due`
 const INPUT = `${SHOP}.${QUEUE}.in`
 const WORKERS = 'sluice.dev/name=pay-timeout'
 const WAITING = Array.from({ length: 12 }, (_, i) => `waiting-${i}`)
@@ -62,6 +63,7 @@ async function main(folder: string, later: AsyncDisposableStack): Promise<void> 
   await loadImage(cluster, folder)
 
   say('install the chart')
+  if (cluster.stays) later.defer(() => uninstall(helm?.trim() ?? 'helm', cluster, kubectl))
   await install(helm?.trim() ?? 'helm', cluster)
   try {
     await prove(broker.bootstrap, kubectl, folder, later)
@@ -79,6 +81,14 @@ async function install(helm: string, { kubeconfig, image }: Cluster): Promise<vo
   const values = Object.entries(image).map(([name, value]) => `image.${name}=${value}`)
   const flags = ['--namespace', SYSTEM, '--create-namespace', '--kubeconfig', kubeconfig, '--wait', '--timeout', '120s']
   await sh(helm, ['install', 'sluice', join(ROOT, 'charts/sluice'), ...flags, '--set', values.join(',')])
+}
+
+/** The CRDs stay, as with every release: deleting them would delete resources of others. */
+async function uninstall(helm: string, { kubeconfig }: Cluster, kubectl: Kubectl): Promise<void> {
+  say('uninstall the chart and delete both namespaces')
+  await kubectl('delete', 'namespace', SHOP, '--ignore-not-found', '--timeout=60s')
+  await sh(helm, ['uninstall', 'sluice', '--namespace', SYSTEM, '--kubeconfig', kubeconfig, '--wait', '--ignore-not-found'])
+  await kubectl('delete', 'namespace', SYSTEM, '--ignore-not-found', '--timeout=60s')
 }
 
 type Kubectl = (...args: readonly string[]) => Promise<string>
@@ -149,6 +159,7 @@ async function leave(kafka: Client, kubectl: Kubectl): Promise<void> {
   const topics = await kafka.admin.listTopics()
   assert.ok(topics.includes(INPUT), `${INPUT} is kept`)
   say('the queue is deleted: its workers are gone, its topics are kept')
+  await kafka.deleteTopics(topics.filter(topic => topic.startsWith(`${SHOP}.`)))
 }
 
 /** What a person would look at first. */

@@ -46,6 +46,7 @@ describe('connectionSettings', () => {
   const refused: { readonly options: ClusterOptions; readonly message: string }[] = [
     { options: {}, message: 'Give --bootstrap HOST:PORT or --connection FILE, or set KAFKA_BOOTSTRAP' },
     { options: { bootstrap: 'kafka' }, message: '"kafka" is not HOST:PORT' },
+    { options: { bootstrap: 'a:9092,kafka:99999' }, message: '"kafka:99999": the port must be from 1 to 65535' },
     { options: { bootstrap: 'a:1', tlsCert: 'x' }, message: 'give both' },
     { options: { bootstrap: 'a:1', username: 'x' }, message: 'need --sasl-mechanism' },
     { options: { bootstrap: 'a:1', saslMechanism: 'PLAIN', username: 'x' }, message: 'needs --username and --password-file' },

@@ -78,6 +78,8 @@ export function servers(text: string): readonly string[] {
     const server = part.trim()
     if (!/^(\[[0-9a-fA-F:.]+\]|[^\s:,]+):\d{1,5}$/.test(server))
       throw new Error(`"${server.slice(0, 80)}" is not HOST:PORT; write e.g. kafka.example.com:9092`)
+    const port = Number(server.slice(server.lastIndexOf(':') + 1))
+    if (port < 1 || port > 65_535) throw new Error(`"${server.slice(0, 80)}": the port must be from 1 to 65535`)
     return server
   })
 }

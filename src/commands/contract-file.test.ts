@@ -35,6 +35,14 @@ describe('the contract file', () => {
     expect(sleeps).toBe(3)
   })
 
+  test('should be named when it is not there or not JSON', async () => {
+    await expect(readContract(join(folder, 'absent.json'), 0, systemClock)).rejects.toThrow(
+      /--contract: cannot read .*absent\.json.* sluice run/,
+    )
+    await writeFile(join(folder, 'half.json'), '{"version": 1')
+    await expect(readContract(join(folder, 'half.json'), 0, systemClock)).rejects.toThrow(/--contract: cannot read .*half\.json/)
+  })
+
   test('should be given up when it stays too old, with both generations in the message', async () => {
     let nowMs = 0
     const clock = {

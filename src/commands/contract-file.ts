@@ -20,12 +20,23 @@ const PATIENCE_MS = 90_000
 export async function readContract(file: string, generation: number, clock: Clock): Promise<Contract> {
   const untilMs = clock.monotonicMs() + PATIENCE_MS
   for (;;) {
-    const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+    const contract = await read(file)
     if (contract.version !== 1) throw new Error(`${file} is no contract of version 1: operator and worker must be of the same release`)
     if ((contract.generation ?? 0) >= generation) return contract as Contract
     if (clock.monotonicMs() >= untilMs)
       throw new Error(`${file} is still of generation ${contract.generation ?? 0}; this worker was started for generation ${generation}`)
     await clock.sleep(POLL_MS)
+  }
+}
+
+async function read(file: string): Promise<Partial<Contract>> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+  } catch (error) {
+    const why = `--contract: cannot read ${file}: ${(error as Error).message}`
+    throw new Error(`${why}; operators write contracts and start workers: to work on a folder of resources, use sluice run`, {
+      cause: error,
+    })
   }
 }
 
@@ -62,7 +73,7 @@ export async function followContract(file: string, worker: Worker, { clock, logg
 
 async function contractIn(file: string, logger: Logger): Promise<Contract | undefined> {
   try {
-    const contract = JSON.parse(await readFile(file, 'utf8')) as Partial<Contract>
+    const contract = await read(file)
     if (contract.version === 1) return contract as Contract
     logger.warn({ file }, 'the contract is of another version: waiting to be replaced')
     return undefined

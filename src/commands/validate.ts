@@ -45,7 +45,9 @@ export const validateCommand = (): Command =>
 
 async function readPath(path: string): Promise<readonly FileText[]> {
   if (path === '-') return [{ file: 'standard input', text: await standardInput() }]
-  const files = await new Folder(path).scan()
+  const files = await new Folder(path).scan().catch((error: unknown) => {
+    throw new Error(`--filename: cannot read ${path}: ${(error as Error).message}`, { cause: error })
+  })
   if (files.length === 0) throw new Error(`${path} has no .yaml, .yml or .json file: nothing to check`)
   return files
 }
