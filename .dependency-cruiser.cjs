@@ -20,6 +20,7 @@ module.exports = {
     only('api', [], 'api is the vocabulary: durations, sizes, globs, the envelope of a resource. It knows nobody.'),
     only('retry', [], 'applications import retry: it brings nothing of ours along'),
     only('kafka', ['api'], 'kafka knows nobody of ours but the vocabulary'),
+    only('http', ['api', 'worker/caller\\.ts'], 'an adapter of a port of the worker'),
     only('observability', ['api'], 'observability knows nobody of ours but the vocabulary'),
     only(
       'operator',

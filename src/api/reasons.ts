@@ -13,7 +13,7 @@ export const REASONS = {
   ConnectionNotReady: 'The KafkaConnection is not ready; see its own conditions.',
   Connected: 'The brokers answer.',
   Probing: 'The first answer of the brokers is awaited.',
-  SecretNotFound: 'A Secret or a key of it that the connection names is missing.',
+  SecretNotFound: 'A Secret or a key of it that the connection or the resource names is missing.',
   AuthenticationFailed: 'The brokers refused the credentials.',
   AuthorizationFailed: 'The brokers know us but an ACL is missing.',
   TlsFailed: 'The TLS handshake failed: wrong CA, wrong name, or a plaintext listener.',
@@ -35,6 +35,11 @@ export const REASONS = {
   NoTopicsMatched: 'The selector matches no topic.',
   Drifted: 'Topics differ from the policy.',
   RetentionDecreasing: 'A retention is being lowered in steps.',
+  // calls
+  BreakerOpen: 'The application fails: its records are held and it is probed until it answers; nothing is dead-lettered meanwhile.',
+  CallsFailing: 'Every call to the application fails; its records are retried until their attempts are spent.',
+  AddressForbidden: 'The URL leads to an address that workers must not call, such as that of a metadata service.',
+  OrderingFull: 'Partitions wait for failed keys: as many records stand behind them as may.',
   // workers, alerts
   WorkersNotReady: 'Not every worker pod is ready on the current generation.',
   TaskStopped: 'A worker stopped working on a partition, since going on would lose or repeat messages; the message says what to do.',

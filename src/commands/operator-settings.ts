@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../api/duration.ts'
+import { blockList } from '../http/addresses.ts'
 import type { WorkerImage } from '../kubernetes/index.ts'
 import type { LogLevel } from '../observability/logger.ts'
 import { parseListenAddress, type ListenAddress } from './listen-address.ts'
@@ -14,6 +15,8 @@ export interface OperatorSettings {
   readonly workerImagePullPolicy: WorkerImage['pullPolicy']
   readonly workerImagePullSecrets: readonly string[]
   readonly ruleLabels: Readonly<Record<string, string>>
+  /** Addresses and ranges that workers may call although they would be refused. */
+  readonly callsAllow: readonly string[]
   readonly listen: ListenAddress
   readonly leaderElection: 'on' | 'off'
   readonly leaseName: string
@@ -43,6 +46,13 @@ export const operatorOptions = (): readonly Option[] => [
   option('--rule-labels <list>', 'RULE_LABELS', 'labels of every PrometheusRule, e.g. release=prometheus')
     .default({}, 'none')
     .argParser(parseLabels),
+  option(
+    '--calls-allow <list>',
+    'CALLS_ALLOW',
+    'addresses and ranges that workers may call although they are loopback, link-local or metadata',
+  )
+    .default([], 'none')
+    .argParser(parseAddresses),
   option('--listen <host:port>', 'LISTEN', 'where /metrics, /livez and /readyz are served; port 0: any free one')
     .default({ host: '::', port: 8080 }, ':8080')
     .argParser(parseListenAddress),
@@ -80,6 +90,16 @@ const parseNames = (text: string): readonly string[] =>
     .split(',')
     .map(name => name.trim())
     .filter(name => name !== '')
+
+export function parseAddresses(text: string): readonly string[] {
+  const addresses = parseNames(text)
+  try {
+    blockList(addresses)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+  return addresses
+}
 
 function parseLabels(text: string): Readonly<Record<string, string>> {
   return Object.fromEntries(

@@ -41,7 +41,7 @@ async function runOperator(settings: OperatorSettings, signal: AbortSignal): Pro
     adminFactory: platformaticAdmin,
     clock: systemClock,
     validate: validateResource,
-    options: { resyncIntervalMs: settings.resync, concurrency: settings.concurrency },
+    options: { resyncIntervalMs: settings.resync, concurrency: settings.concurrency, callsAllow: settings.callsAllow },
   })
   const subject = {
     metrics,

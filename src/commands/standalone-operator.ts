@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { validateResource } from '../api/validation.ts'
+import { LOOPBACK } from '../http/addresses.ts'
 import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
 import { definitions } from '../kinds/definitions.ts'
 import { kinds } from '../kinds/index.ts'
@@ -78,6 +79,8 @@ export function standaloneOperator(
     logger,
     metrics,
     validate: validateResource,
+    // Whoever writes these files runs these workers: an application on the same machine is theirs to call.
+    options: { callsAllow: LOOPBACK },
   })
   return { operator, store, workers, metrics }
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Command, Option } from 'commander'
+import { httpCaller } from '../http/http-caller.ts'
 import { confluentLog } from '../kafka/confluent-log.ts'
 import { kinds } from '../kinds/index.ts'
 import { serveHttp } from '../observability/http.ts'
@@ -48,7 +49,8 @@ const EXIT_DEADLINE_MS = 5_000
 
 async function work(options: Options): Promise<void> {
   const contract = await readContract(options.contract, expectedGeneration(process.env), systemClock)
-  const settings = await readCredentials(contract.connection, process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT)
+  const secretsRoot = process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT
+  const settings = await readCredentials(contract.connection, secretsRoot)
   const instanceId = `${process.env.POD_NAME ?? hostname()}-${randomBytes(4).toString('hex')}`
   const logger = createLogger({ level: options.logLevel, fields: { group: contract.group, generation: contract.generation, instanceId } })
   const metrics = createMetrics()
@@ -73,6 +75,7 @@ async function work(options: Options): Promise<void> {
       contract,
       kinds: kinds.flatMap(kind => kind.worked ?? []),
       log: confluentLog(settings, { clientId: `sluice-worker-${instanceId}` }),
+      caller: httpCaller({ secretsRoot, allowed: contract.callsAllow ?? [] }),
       clock: systemClock,
       logger,
       metrics,

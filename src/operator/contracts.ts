@@ -5,7 +5,7 @@ import { refOf, type Resource } from '../api/resource.ts'
 import type { LiveConnection } from './connections.ts'
 import type { Contract } from './contract.ts'
 import type { WorkerIntent } from './plan.ts'
-import type { WorkerDeployment } from './ports.ts'
+import type { SecretMount, WorkerDeployment } from './ports.ts'
 
 /** Names of Kubernetes objects that become labels. */
 const NAME_MAX_LENGTH = 63
@@ -28,10 +28,15 @@ export interface DeploymentParts {
   /** What the workers were last told. */
   readonly current: Contract | undefined
   readonly memoryBudgetBytes: number
+  /** Secrets of the resource itself. */
+  readonly secrets: { readonly mounts: readonly SecretMount[]; readonly hash: string }
+  /** Addresses that calls may go to although they would be refused. */
+  readonly callsAllow: readonly string[]
 }
 
 /** What the platform shall run. The generation of the contract moves only when something in it means something else. */
-export function deploymentOf({ definition, resource, intent, connection, current, memoryBudgetBytes }: DeploymentParts): WorkerDeployment {
+export function deploymentOf(parts: DeploymentParts): WorkerDeployment {
+  const { definition, resource, intent, connection, current, memoryBudgetBytes, secrets, callsAllow } = parts
   const { name, namespace } = resource.metadata
   const told: Omit<Contract, 'generation'> = {
     version: 1,
@@ -40,7 +45,9 @@ export function deploymentOf({ definition, resource, intent, connection, current
     connection: connection.resolved.contract,
     resources: [{ kind: resource.kind, name, config: intent.config }],
     memoryBudgetBytes,
+    ...(callsAllow.length > 0 && { callsAllow }),
   }
+  const mounted = new Set(connection.resolved.mounts.map(({ folder }) => folder))
   return {
     of: refOf(resource),
     owners: [resource],
@@ -49,8 +56,8 @@ export function deploymentOf({ definition, resource, intent, connection, current
     contract: { ...told, generation: nextGeneration(told, current) },
     ...(intent.resources && { resources: intent.resources }),
     ...(intent.podTemplate && { podTemplate: intent.podTemplate }),
-    secrets: connection.resolved.mounts,
-    secretsHash: connection.secretsHash,
+    secrets: [...connection.resolved.mounts, ...secrets.mounts.filter(({ folder }) => !mounted.has(folder))],
+    secretsHash: connection.secretsHash + secrets.hash,
   }
 }
 

@@ -1,4 +1,4 @@
-import { refOf, type Resource } from '../api/resource.ts'
+import { refKey, refOf, type Resource } from '../api/resource.ts'
 import type { ConditionType, Verdict } from './conditions.ts'
 import type { LiveConnection } from './connections.ts'
 import { deploymentOf, objectName } from './contracts.ts'
@@ -9,6 +9,7 @@ import type { ReconciledKind } from './kind.ts'
 import type { WorkersView } from './observed.ts'
 import type { Plan, Problem, WorkerIntent } from './plan.ts'
 import { poolKeyOf, type Pooled } from './pools.ts'
+import { workerSecrets } from './worker-secrets.ts'
 
 /** How it went with one part of a resource; no verdict: left as it was, or, when `gone`, not wanted any more. */
 export interface PartOutcome {
@@ -39,9 +40,13 @@ export async function bringWorkers(
   if (blocked) return {}
   const { pool } = plan.workers
   if (pool !== undefined) return bringPooled(engine, kind, resource, plan, { ...plan.workers, pool }, connection)
+  const { namespace, uid } = resource.metadata
+  const secrets = await workerSecrets(plan.workers.secrets ?? [], namespace, uid ?? refKey(ref), engine.parts.secrets)
+  if (!secrets.ok) return { verdict: { type: 'WorkersReady', status: 'False', reason: 'SecretNotFound', message: secrets.message } }
   const current = await platform.currentContract(ref)
-  const memoryBudgetBytes = engine.options.workerMemoryBudgetBytes
-  const deployment = deploymentOf({ definition: kind.definition, resource, intent: plan.workers, connection, current, memoryBudgetBytes })
+  const { workerMemoryBudgetBytes: memoryBudgetBytes, callsAllow } = engine.options
+  const parts = { definition: kind.definition, resource, intent: plan.workers, connection, current, memoryBudgetBytes, secrets, callsAllow }
+  const deployment = deploymentOf(parts)
   const written = await platform.apply(deployment)
   remembered.deployed = true
   const { generation } = deployment.contract
@@ -72,11 +77,13 @@ async function bringPooled(
 /** What the workers noted beside their offsets when they stopped tasks, if they did. Asked only while they are not ready. */
 async function withStopped(engine: Engine, verdict: Verdict, plan: Plan, { admin }: LiveConnection): Promise<Verdict> {
   if (verdict.status === 'True' || plan.workers === undefined) return verdict
-  const own = new Set(plan.topics.map(({ name }) => name))
+  const { group, pool } = plan.workers
+  // The group of a pool is that of other resources too.
+  const own = pool === undefined ? undefined : new Set(plan.topics.map(({ name }) => name))
   try {
-    const offsets = await admin.groupOffsets(plan.workers.group)
+    const offsets = await admin.groupOffsets(group)
     const stopped = offsets.flatMap(({ topic, partition, metadata }) => {
-      const why = own.has(topic) ? stoppedBecause(metadata) : undefined
+      const why = own?.has(topic) === false ? undefined : stoppedBecause(metadata)
       return why === undefined ? [] : [`partition ${partition} of ${topic} is stopped (${why.reason}): ${why.message}`]
     })
     const [first, ...more] = stopped
@@ -84,7 +91,7 @@ async function withStopped(engine: Engine, verdict: Verdict, plan: Plan, { admin
     const message = `${first}${more.length === 0 ? '' : `; ${more.length} more of its partitions are stopped too`}`
     return { ...verdict, reason: 'TaskStopped', message }
   } catch (error) {
-    engine.parts.logger.debug({ err: error, group: plan.workers.group }, 'No broker told what the workers noted beside their offsets')
+    engine.parts.logger.debug({ err: error, group }, 'No broker told what the workers noted beside their offsets')
     return verdict
   }
 }

@@ -57,6 +57,8 @@ export interface OperatorOptions {
   readonly deletionAttempts: number
   /** Bytes of records that one worker may hold. @default 134217728 */
   readonly workerMemoryBudgetBytes: number
+  /** Addresses and ranges that calls of workers may go to although they would be refused. @default [] */
+  readonly callsAllow: readonly string[]
   /** How the operator names itself to the brokers. @default sluice-operator */
   readonly clientId: string
   /** In [0, 1): spreads waits. Injected so that tests are exact. */
@@ -75,6 +77,7 @@ export const DEFAULT_OPTIONS: OperatorOptions = {
   backoffMaxMs: 300_000,
   deletionAttempts: 5,
   workerMemoryBudgetBytes: 128 * 2 ** 20,
+  callsAllow: [],
   clientId: 'sluice-operator',
   random: Math.random,
 }

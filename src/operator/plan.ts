@@ -35,10 +35,18 @@ export interface WorkerIntent {
   readonly group: string
   /** Set when the workers are shared. `input`: the topic whose partitions tell, by the notes beside the group's offsets, whether all tasks run. */
   readonly pool?: { readonly name: string; readonly input: { readonly topic: string; readonly partitions: number } }
+  /** Secrets of the namespace that the workers read, beside those of the connection. */
+  readonly secrets?: readonly SecretWish[]
   /** The kind's own part of the worker contract, JSON; read back by the kind's `tasks()`. */
   readonly config: unknown
   readonly resources?: PodResources
   readonly podTemplate?: PodTemplate
+}
+
+/** A Secret by name, and keys that it must have. Its keys appear as files in a folder of that name below the secrets root of the workers. */
+export interface SecretWish {
+  readonly name: string
+  readonly keys: readonly string[]
 }
 
 /** What a resource asks of the pool whose workers it shares. */

@@ -14,6 +14,8 @@ export interface Contract {
   readonly resources: readonly ContractResource[]
   /** Bytes of records that one worker may hold in memory before it stops reading. */
   readonly memoryBudgetBytes: number
+  /** Addresses and ranges that calls may go to although they would be refused, such as loopback. For whoever runs Sluice to say, not for a resource. */
+  readonly callsAllow?: readonly string[]
 }
 
 /** How many resources one pool takes: the contract must fit into a ConfigMap, of 1 MiB. */

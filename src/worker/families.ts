@@ -21,7 +21,7 @@ export interface Families {
 }
 
 /**
- * What the contract asks of this worker. A resource that it told before in the same words keeps its family, and with it its running tasks.
+ * What the contract asks of this worker. A resource that it told before in the same words keeps its families, and with them its running tasks.
  * @param before the families that run
  */
 export function familiesOf(contract: Contract, kinds: readonly WorkedKind[], before: readonly HostedFamily[] = []): Families {
@@ -29,9 +29,8 @@ export function familiesOf(contract: Contract, kinds: readonly WorkedKind[], bef
   const refused: Refused[] = []
   for (const resource of contract.resources) {
     try {
-      hosted.push(
-        before.find(({ told }) => told.name === resource.name && isDeepStrictEqual(told, resource)) ?? familyOf(contract, resource, kinds),
-      )
+      const same = before.filter(({ told }) => told.name === resource.name && isDeepStrictEqual(told, resource))
+      hosted.push(...(same.length > 0 ? same : familiesOfOne(contract, resource, kinds)))
     } catch (error) {
       refused.push({
         name: `${resource.kind}/${contract.namespace}/${resource.name}`,
@@ -42,7 +41,7 @@ export function familiesOf(contract: Contract, kinds: readonly WorkedKind[], bef
   return { hosted, refused }
 }
 
-function familyOf(contract: Contract, resource: ContractResource, kinds: readonly WorkedKind[]): HostedFamily {
+function familiesOfOne(contract: Contract, resource: ContractResource, kinds: readonly WorkedKind[]): readonly HostedFamily[] {
   const kind = kinds.find(known => known.kind === resource.kind)
   if (kind === undefined) {
     const known = kinds.map(each => each.kind).join(', ')
@@ -50,7 +49,10 @@ function familyOf(contract: Contract, resource: ContractResource, kinds: readonl
       `the contract has a ${resource.kind} "${resource.name}", which this worker does not know (it knows: ${known}): run a newer image`,
     )
   }
-  return { ...kind.tasks(resource, contract.namespace), generation: resource.generation ?? contract.generation, told: resource }
+  const generation = resource.generation ?? contract.generation
+  const { namespace } = contract
+  const families = [kind.tasks(resource, namespace), ...(kind.moreTasks?.(resource, namespace) ?? [])]
+  return families.map(family => ({ ...family, generation, told: resource }))
 }
 
 export const inputsOf = (families: readonly TaskFamily[]): readonly string[] => families.map(({ input }) => input)

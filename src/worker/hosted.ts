@@ -32,6 +32,10 @@ export class Hosted {
   hindered = false
   /** Being given up: no new work. */
   leaving = false
+  /** Being given up in order: what its calls have brought so far may still be committed. */
+  finishing = false
+  /** Lets go of each call in flight. */
+  readonly calling = new Set<() => void>()
   /** Given up already, as far as the group is concerned: offsets must not be written any more. */
   lost = false
   /** Written under our transactional id. Per source, as the task wrote it. */
@@ -75,6 +79,11 @@ export class Hosted {
 
   get active(): boolean {
     return this.state === 'running' && !this.leaving
+  }
+
+  /** May have its work committed. */
+  get working(): boolean {
+    return this.state === 'running' && (!this.leaving || this.finishing)
   }
 
   /** Not running, and not on its way there by itself. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../api/clock.ts'
 import type { TopicPartition } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Calls } from './calls.ts'
 import type { HostedFamily } from './families.ts'
 import { Hosted } from './hosted.ts'
 import type { Reading } from './reading.ts'
@@ -15,6 +16,7 @@ export interface OwnershipOptions {
   readonly families: readonly HostedFamily[]
   readonly reading: Reading
   readonly transactions: Transactions
+  readonly calls: Calls
   readonly takeOver: (hosted: Hosted) => Promise<void>
   readonly clock: Clock
   readonly logger: Logger
@@ -116,10 +118,22 @@ export class Ownership {
     if (leaving.length === 0) return
     for (const { hosted } of leaving) hosted.leaving = true
     await Promise.all(leaving.map(({ hosted }) => this.#with.reading.close(hosted)))
+    await this.#finish(leaving.map(({ hosted }) => hosted).filter(({ family }) => family.calls !== undefined))
     await this.#settled(leaving.map(({ takenOver }) => takenOver))
     await this.#release(leaving.map(({ hosted }) => hosted).filter(({ lost }) => !lost))
     for (const name of names) this.#hosted.delete(name)
     this.#refresh()
+  }
+
+  /** Calls in flight get a moment to end, and what they brought is committed: what is not, is called again. */
+  async #finish(leaving: readonly Hosted[]): Promise<void> {
+    const { calls, transactions } = this.#with
+    const kept = leaving.filter(({ lost }) => !lost)
+    for (const hosted of kept) hosted.finishing = true
+    await calls.letGo(kept)
+    if (kept.length > 0) await transactions.flush()
+    for (const hosted of leaving) hosted.finishing = false
+    await calls.letGo(leaving, 0)
   }
 
   async #settled(takeovers: readonly Promise<void>[]): Promise<void> {

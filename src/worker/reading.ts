@@ -26,7 +26,7 @@ export interface ReadingOptions {
   readonly tasks: () => readonly Hosted[]
   readonly memory: Memory
   readonly searches: Searches
-  readonly bell: Doorbell
+  readonly bell: Pick<Doorbell, 'ring'>
   readonly clock: Clock
   readonly metrics: WorkerMetrics
   readonly logger: Logger

@@ -2,6 +2,7 @@ import type { Clock } from '../api/clock.ts'
 import type { KafkaLog } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { Caller } from './caller.ts'
 import type { Contract } from './contract.ts'
 import type { WorkedKind } from './task.ts'
 
@@ -10,6 +11,8 @@ export interface WorkerOptions {
   /** The registry of kinds: the kernel knows none by name. */
   readonly kinds: readonly WorkedKind[]
   readonly log: KafkaLog
+  /** Absent: tasks that make calls are stopped with the first one. */
+  readonly caller?: Caller
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics

@@ -14,7 +14,7 @@ const RETRY_MS = 1000
 
 export interface SearchesOptions {
   readonly open: () => Promise<LogReader>
-  readonly bell: Doorbell
+  readonly bell: Pick<Doorbell, 'ring'>
   readonly clock: Clock
   readonly logger: Logger
   readonly fault: (hosted: Hosted, error: unknown) => void

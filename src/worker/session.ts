@@ -1,6 +1,8 @@
 import type { KafkaLog, GroupConsumer, LogReader, TransactionalProducer } from '../kafka/log.ts'
 import type { Clock } from '../api/clock.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { Caller } from './caller.ts'
+import { Calls } from './calls.ts'
 import { Doorbell } from './doorbell.ts'
 import { inputsOf } from './families.ts'
 import type { HostedFamily } from './families.ts'
@@ -29,6 +31,7 @@ export interface SessionOptions {
   readonly families: readonly HostedFamily[]
   readonly memoryBudgetBytes: number
   readonly log: KafkaLog
+  readonly caller: Caller
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: WorkerMetrics
@@ -51,10 +54,11 @@ export class Session {
   #member: GroupConsumer | undefined
   readonly #membership = Promise.withResolvers<GroupConsumer>()
   #transactions: Transactions | undefined
+  #calls: Calls | undefined
   #reading: Reading | undefined
   #searches: Searches | undefined
   #ownership: Ownership | undefined
-  #loop: Promise<void> = Promise.resolve()
+  #loop: Promise<unknown> = Promise.resolve()
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -91,9 +95,9 @@ export class Session {
     await Promise.all([producer.initTransactions(INIT_TIMEOUT_MS), earlier === undefined ? undefined : fencing.fence(earlier)])
     const reader = await log.reader()
     this.#reader = reader
-    const { reading, transactions, ownership } = this.#assemble(producer, reader, fencing)
+    const { reading, transactions, calls, ownership } = this.#assemble(producer, reader, fencing)
     reading.start()
-    this.#loop = transactions.run()
+    this.#loop = Promise.all([transactions.run(), calls.run()])
     const joinedWith = this.#families
     this.#member = await log.groupConsumer({
       groupId: group,
@@ -115,6 +119,7 @@ export class Session {
     this.#families = families
     try {
       await this.#ownership?.adopt(families)
+      this.#calls?.adopt(families)
       if (this.#families === families && !this.#over) this.#member?.subscribe(inputsOf(families))
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)))
@@ -123,6 +128,11 @@ export class Session {
 
   /** In order: finish the open transaction, release and leave, close. Rejects when a client did not let go. */
   async stop(): Promise<void> {
+    if (!this.#over) {
+      await this.#calls?.stop()
+      await this.#transactions?.flush()
+    }
+    this.#calls?.close()
     await this.#transactions?.stop()
     await this.#loop
     await this.#member?.close()
@@ -142,17 +152,23 @@ export class Session {
     producer: TransactionalProducer,
     reader: LogReader,
     fencing: Fencing,
-  ): { reading: Reading; transactions: Transactions; ownership: Ownership } {
+  ): { reading: Reading; transactions: Transactions; calls: Calls; ownership: Ownership } {
     const { clock, logger, metrics, transactionalId, memoryBudgetBytes, wary } = this.#options
     const tasks = (): readonly Hosted[] => this.tasks()
-    const shared = { tasks, clock, logger, metrics, bell: new Doorbell(clock), failed: this.#fail }
-    const { bell } = shared
+    const bell = new Doorbell(clock)
+    const fault = (hosted: Hosted, error: unknown): void => {
+      reading.fault(hosted, error)
+    }
+    const ring = (): void => {
+      bell.ring()
+      calls.ring()
+    }
+    const calls = new Calls({ caller: this.#options.caller, tasks, clock, metrics, bell, fault, failed: this.#fail })
+    const shared = { tasks, clock, logger, metrics, bell: { ring }, failed: this.#fail }
     const searches = new Searches({
       ...shared,
       open: () => this.#options.log.reader(),
-      fault: (hosted, error) => {
-        reading.fault(hosted, error)
-      },
+      fault,
     })
     const reading = new Reading({ ...shared, reader, searches, memory: new Memory(memoryBudgetBytes, tasks) })
     const routing = new TopicRouting(producer, clock, () => {
@@ -160,6 +176,7 @@ export class Session {
     })
     const transactions = new Transactions({
       ...shared,
+      bell,
       producer,
       transactionalId,
       routing,
@@ -169,10 +186,9 @@ export class Session {
       },
       advanced: hosted => {
         reading.adjust(hosted)
+        calls.ring()
       },
-      stop: (hosted, error) => {
-        reading.fault(hosted, error)
-      },
+      stop: fault,
     })
     const ended = (): boolean => this.#over
     const takingOver = { ...shared, reader, reading, transactions, fencing, member: this.#memberNow, ended }
@@ -182,13 +198,15 @@ export class Session {
       wary,
       reading,
       transactions,
+      calls,
       takeOver: hosted => this.#membership.promise.then(() => takeOver(hosted, takingOver)),
     })
     this.#reading = reading
     this.#searches = searches
     this.#transactions = transactions
+    this.#calls = calls
     this.#ownership = ownership
-    return { reading, transactions, ownership }
+    return { reading, transactions, calls, ownership }
   }
 
   readonly #memberNow = (): GroupConsumer => {

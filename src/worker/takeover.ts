@@ -20,7 +20,7 @@ export interface TakeoverOptions {
   readonly reading: Reading
   readonly transactions: Transactions
   readonly fencing: Fencing
-  readonly bell: Doorbell
+  readonly bell: Pick<Doorbell, 'ring'>
   readonly clock: Clock
   readonly metrics: WorkerMetrics
   readonly logger: Logger
@@ -73,8 +73,10 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   check(hosted)
   await reading.restore(hosted, startsOf(hosted, committed, ends), highs(ends))
   check(hosted)
-  const starts = hosted.task.started(committed, highs(ends), clock.now())
-  const sourceEnds = await checkRange(hosted, starts, reader)
+  const wanted = hosted.task.started(committed, highs(ends), clock.now())
+  const bounds = await sourceBounds(hosted, wanted, reader)
+  const starts = new Map([...wanted].map(([topic, start]) => [topic, start === 'earliest' ? (bounds.get(topic)?.low ?? 0) : start]))
+  checkRange(hosted, starts, bounds)
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
   await transactions.writeOffsets([{ hosted, offsets: claim }], false)
@@ -83,7 +85,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   hosted.claimed = true
   check(hosted)
   hosted.state = 'running'
-  await reading.open(hosted, starts, sourceEnds)
+  await reading.open(hosted, starts, highs(bounds))
 }
 
 function check(hosted: Hosted): void {
@@ -146,13 +148,20 @@ function startsOf(
   return starts
 }
 
-/** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
-async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, reader: LogReader): Promise<ReadonlyMap<string, number>> {
-  const { partition } = hosted
-  const found = await watermarksOf(
+function sourceBounds(
+  { partition }: Hosted,
+  starts: ReadonlyMap<string, unknown>,
+  reader: LogReader,
+): Promise<ReadonlyMap<string, Watermarks>> {
+  return watermarksOf(
     [...starts.keys()].map(topic => ({ topic, partition })),
     reader,
   )
+}
+
+/** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
+function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, found: ReadonlyMap<string, Watermarks>): void {
+  const { partition } = hosted
   for (const [topic, { low, high }] of found) {
     const start = starts.get(topic) ?? 0
     const next = `To go on without them, stop the workers and move the group's offset of ${topic}[${partition}] (sluice offsets reset)`
@@ -169,5 +178,4 @@ async function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, r
       )
     }
   }
-  return highs(found)
 }

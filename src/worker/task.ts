@@ -1,7 +1,9 @@
 import type { EpochMs } from '../api/resource.ts'
 import type { Commit, LogRecord, OutgoingRecord } from '../kafka/log.ts'
+import type { CallOutcome, CallRequest, CallTarget } from './caller.ts'
 import type { ContractResource } from './contract.ts'
 
+export type { CallFailureReason, CallOutcome, CallRequest, CallTarget } from './caller.ts'
 export type { Commit, LogHeader, LogRecord, OutgoingRecord } from '../kafka/log.ts'
 
 /** What the kernel needs to know of a kind. */
@@ -9,9 +11,11 @@ export interface WorkedKind {
   readonly kind: string
   /** Validates the kind's part of the contract and says what its tasks are. Throws with a message for the operator of the worker. */
   tasks(resource: ContractResource, namespace: string): TaskFamily
+  /** Further families of the resource, each with an input of its own. */
+  moreTasks?(resource: ContractResource, namespace: string): readonly TaskFamily[]
 }
 
-/** All tasks of one resource: one per partition of the input topic. */
+/** Tasks of one resource: one per partition of the input topic. */
 export interface TaskFamily {
   readonly resource: { readonly kind: string; readonly namespace: string; readonly name: string }
   /** The topic whose partitions the group assigns: owning partition p of it is owning task p. */
@@ -23,6 +27,8 @@ export interface TaskFamily {
   /** Topics whose partition p is read at restore, from a position to the end captured after fencing. */
   readonly states: readonly string[]
   create(partition: number): Task
+  /** Where the calls of its tasks go, if they make any. */
+  readonly calls?: CallTarget
   /** Folds what the tasks counted into the kind's metrics; called by the kernel after each commit. */
   readonly metrics?: readonly TaskMetric[]
   /** What the kind answers over HTTP, by path (`pending`): from memory, without I/O and payloads, and bounded, since the worker does nothing else meanwhile. */
@@ -64,6 +70,11 @@ export interface Search {
   ended(): void
 }
 
+/** A call that a task wants to have made. The kernel hands it back with the outcome. */
+export interface Call {
+  readonly request: CallRequest
+}
+
 /**
  * One partition's worth of a kind: single threaded, deterministic, no I/O, no clock. The kernel calls it in this order:
  *
@@ -77,8 +88,12 @@ export interface Task {
   restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'>
   /** A record of a state topic, in offset order per topic. */
   loadState(record: LogRecord): void
-  /** Where to start reading each source, now that state is loaded. `stateEnds`: end of each state topic as captured. */
-  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>, now: EpochMs): ReadonlyMap<string, number>
+  /** Where to start reading each source, now that state is loaded: `earliest` is its log start. `stateEnds`: end of each state topic as captured. */
+  started(
+    committed: ReadonlyMap<string, Commit>,
+    stateEnds: ReadonlyMap<string, number>,
+    now: EpochMs,
+  ): ReadonlyMap<string, number | 'earliest'>
   /** Records of one source in offset order. Memory only. */
   accept(records: readonly LogRecord[], now: EpochMs): void
   /** The source's end was reached at `offset`; everything appended before `asOf` has been accepted. */
@@ -99,6 +114,14 @@ export interface Task {
   rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void
   /** What the task wants to have searched now; another object is another wish. At most one at a time. */
   readonly search?: Search | undefined
+  /**
+   * Calls to begin now, at most `room`: all of them are. Of a task whose family says where calls go. A call that was begun is answered once, or the
+   * partition is given up: then its record is not done, and whoever has the partition next calls again.
+   */
+  calls?(now: EpochMs, room: number): readonly Call[]
+  answered?(call: Call, outcome: CallOutcome, now: EpochMs): readonly Observation[]
+  /** When `calls` may have something next without new records, answers or commits; not after now: only by one of those. */
+  callAt?(now: EpochMs): EpochMs | undefined
   /** When `propose` may have something next without new records; undefined: only after `accept`. */
   wakeAt(): EpochMs | undefined
   /** Gauges for /metrics, read on scrape. */

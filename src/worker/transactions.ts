@@ -27,6 +27,8 @@ const LONGEST_BACKOFF_MS = 1000
 const KEEP_OFFSETS_MS = 600_000
 /** Of records in one transaction, over all tasks: it must be sent before it times out. */
 const MOST_BYTES = 16 * 1_048_576
+/** Of transactions in which what is ready before a partition is given up is committed: a group waits for them. */
+const MOST_FLUSHES = 5
 const NOTHING: Proposal = { outputs: [], offsets: [], token: undefined }
 /** Transactions that fail for so long on end are not a hiccup: start the session anew. */
 const FAILING_FOR_MS = 60_000
@@ -99,6 +101,13 @@ export class Transactions {
     await this.#tail
   }
 
+  /** Commits what is ready now, and no more than that: before partitions are given up. */
+  async flush(): Promise<void> {
+    for (let rounds = 0; rounds < MOST_FLUSHES; rounds += 1) {
+      if ((await this.#exclusive(() => this.#next())) !== undefined) return
+    }
+  }
+
   /** Nothing is written any more: offsets of a partition that is no longer ours would pass under a later generation. */
   abandon(): void {
     this.#broken = true
@@ -138,7 +147,7 @@ export class Transactions {
   }
 
   #gather(): readonly Entry[] {
-    const hosted = this.#with.tasks().filter(({ claimed, leaving }) => claimed && !leaving)
+    const hosted = this.#with.tasks().filter(({ claimed, leaving, finishing }) => claimed && (!leaving || finishing))
     const now = this.#with.clock.now()
     const dueBy = now + this.#lead.ms
     const entries: Entry[] = []
@@ -167,7 +176,7 @@ export class Transactions {
 
   #propose(hosted: Hosted, now: number, dueBy: number, limit: number): Entry | undefined {
     try {
-      const proposal = hosted.active ? hosted.task.propose(now, limit, this.#with.routing, dueBy) : undefined
+      const proposal = hosted.working ? hosted.task.propose(now, limit, this.#with.routing, dueBy) : undefined
       const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
       if (proposal === undefined && offsets.length === 0) return undefined
       return {

@@ -1,3 +1,4 @@
+import type { Caller } from './caller.ts'
 import type { Contract } from './contract.ts'
 import { familiesOf } from './families.ts'
 import type { Families } from './families.ts'
@@ -15,6 +16,12 @@ const LONGEST_PAUSE_MS = 15_000
 /** Sessions that fail so often, each within a minute, are not repaired by another one in this process. */
 const MOST_FAILURES = 6
 const HEALTHY_AFTER_MS = 60_000
+
+const NO_CALLS: Caller = {
+  open: () => {
+    throw new Error('this worker was started without a way to make calls')
+  },
+}
 
 export const startWorker: StartWorker = options => {
   try {
@@ -145,7 +152,7 @@ class KernelWorker implements Worker {
    * owner would fence the session that lives, whose partitions then name it in turn (seen: three workers ended each other for 20 s).
    */
   #newSession(wary: boolean): Session {
-    const { instanceId, log, clock, logger } = this.#options
+    const { instanceId, log, caller = NO_CALLS, clock, logger } = this.#options
     const { group, memoryBudgetBytes } = this.#contract
     const idOf = (serial: number): string => `${group}.${instanceId}.${serial}`
     this.#begun += 1
@@ -156,6 +163,7 @@ class KernelWorker implements Worker {
       families: this.#families.hosted,
       memoryBudgetBytes,
       log,
+      caller,
       clock,
       logger,
       metrics: this.#metrics,

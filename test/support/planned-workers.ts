@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kafka } from 'kafkajs'
 import type { Resource } from '../../src/api/resource.ts'
+import { LOOPBACK } from '../../src/http/addresses.ts'
 import type { Kind } from '../../src/kinds/kind.ts'
 import type { Contract } from '../../src/worker/contract.ts'
 import { startWorkerProcess } from './delay-queue/queue-on-kafka.ts'
@@ -52,6 +53,7 @@ export class PlannedWorkers {
       connection: { bootstrapServers: [bootstrap] },
       resources: [{ kind: resource.kind, name, config: { ...(workers?.config as object), partitions } }],
       memoryBudgetBytes: 128 * 2 ** 20,
+      callsAllow: LOOPBACK,
     }
     const dir = await mkdtemp(join(tmpdir(), 'sluice-planned-'))
     await writeFile(join(dir, 'contract.json'), JSON.stringify(contract))

@@ -4,11 +4,30 @@ import { METRIC } from './metrics.ts'
 import type { DeadLetterPipeline } from './resource.ts'
 
 /** From the workers' own metrics only: no exporter is needed. `partitions`: how many must be owned by a worker. */
-export function alerts(pipeline: DeadLetterPipeline, partitions: number): AlertGroup {
+export function alerts(pipeline: DeadLetterPipeline, { partitions, sourcePartitions }: Partitions): AlertGroup {
   const name = `${pipeline.metadata.namespace}/${pipeline.metadata.name}`
   const idle = pipeline.spec.workers?.replicas === 0
   const of = (metric: string): string => `${metric}{pipeline="${name}"}`
-  return { rules: [...outcomes(name, of), ...progress(name, of), stopped(name), ...(idle ? [] : [unowned(name, of, partitions)])] }
+  const { delivery, ordering } = pipeline.spec
+  // Of the retry topic; of the source and of the redelivery topic too where the workers read them.
+  const owned = delivery.http === undefined ? [METRIC.readLag] : [METRIC.readLag, METRIC.callsInFlight]
+  const wanted = delivery.http === undefined ? partitions : 2 * partitions + sourcePartitions
+  return {
+    rules: [
+      ...outcomes(name, of),
+      ...progress(name, of),
+      ...(pipeline.spec.breaker === undefined ? [] : [breakerOpen(name, of)]),
+      ...(ordering === 'Key' ? [orderingFull(name, of)] : []),
+      stopped(name),
+      ...(idle ? [] : [unowned(name, owned.map(of), wanted)]),
+    ],
+  }
+}
+
+export interface Partitions {
+  /** Of the retry topic and of all topics beside it. */
+  readonly partitions: number
+  readonly sourcePartitions: number
 }
 
 type Series = (metric: string) => string
@@ -65,11 +84,29 @@ const stopped = (name: string): AlertRule =>
     description: `Partition {{ $labels.partition }} of ${name} was stopped ({{ $labels.reason }}): going on would lose or repeat messages. A human must look.`,
   })
 
-const unowned = (name: string, of: Series, partitions: number): AlertRule =>
+const breakerOpen = (name: string, of: Series): AlertRule =>
+  rule('SluicePipelineBreakerOpen', {
+    expr: `max(${of(METRIC.breakerOpen)}) > 0`,
+    for: '1m',
+    severity: 'critical',
+    summary: `The application of pipeline ${name} is not called`,
+    description: `The breaker of ${name} is open: the application fails, its records are held and it is probed until it answers. Nothing becomes a dead letter meanwhile.`,
+  })
+
+const orderingFull = (name: string, of: Series): AlertRule =>
+  rule('SluicePipelineOrderingFull', {
+    expr: `sum(${of(METRIC.orderingFull)}) > 0`,
+    for: '5m',
+    severity: 'warning',
+    summary: `Partitions of pipeline ${name} wait for failed keys`,
+    description: `{{ $value }} partitions of ${name} read no further: as many records stand behind failed ones of their keys as may.`,
+  })
+
+const unowned = (name: string, owned: readonly string[], wanted: number): AlertRule =>
   rule('SluicePipelinePartitionsUnowned', {
-    expr: `(count(${of(METRIC.readLag)}) or vector(0)) < ${partitions}`,
+    expr: `${owned.map(series => `(count(${series}) or vector(0))`).join(' + ')} < ${wanted}`,
     for: '5m',
     severity: 'critical',
     summary: `Partitions of pipeline ${name} have no worker`,
-    description: `Only {{ $value }} of ${partitions} partitions of ${name} are served: workers are down, or a task was stopped to save data.`,
+    description: `Only {{ $value }} of ${wanted} partitions of ${name} are served: workers are down, or a task was stopped to save data.`,
   })

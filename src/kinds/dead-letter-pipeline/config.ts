@@ -27,6 +27,53 @@ const Rule = Type.Object(
 /** A rule of the spec as it is. */
 export type RuleConfig = NonNullable<DeadLetterPipelineSpec['rules']>[number]
 
+const Breaker = Type.Object(
+  {
+    /** Share of failed calls within the window that opens it, once there were `minimum`. */
+    failureRatio: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
+    minimum: Type.Integer({ minimum: 1 }),
+    windowMs: WholeMs,
+    /** Failures in a row that open it. */
+    consecutiveFailures: Type.Optional(Type.Integer({ minimum: 1 })),
+    probeIntervalMs: WholeMs,
+  },
+  closed,
+)
+export type BreakerConfig = Static<typeof Breaker>
+
+const File = Type.String({ minLength: 1 })
+const Http = Type.Object(
+  {
+    /** Topic that the application would read. */
+    source: Topic,
+    target: Type.Object(
+      {
+        url: Type.String({ minLength: 1 }),
+        timeoutMs: WholeMs,
+        maxInFlight: Type.Integer({ minimum: 1 }),
+        headersFolder: Type.Optional(File),
+        tls: Type.Optional(
+          Type.Object(
+            {
+              caFile: Type.Optional(File),
+              certificateFile: Type.Optional(File),
+              keyFile: Type.Optional(File),
+              insecureSkipVerify: Type.Optional(Type.Boolean()),
+            },
+            closed,
+          ),
+        ),
+      },
+      closed,
+    ),
+    breaker: Type.Optional(Breaker),
+    /** Set with `ordering: Key`: what failed and waits is noted here. As many partitions as the source. */
+    waitingTopic: Type.Optional(Topic),
+  },
+  closed,
+)
+export type HttpConfig = Static<typeof Http>
+
 /** The kind's part of the worker contract: what the operator worked out of the spec, in plain numbers. */
 export const PipelineConfig = Type.Object(
   {
@@ -60,6 +107,8 @@ export const PipelineConfig = Type.Object(
     rules: Type.Unsafe<readonly RuleConfig[]>(Type.Array(Rule)),
     /** Dead letters carry kafka_dlt-* as well. */
     springHeaders: Type.Boolean(),
+    /** Sluice calls the application; absent: it reads the topics itself. */
+    http: Type.Optional(Http),
   },
   closed,
 )

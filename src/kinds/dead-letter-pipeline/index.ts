@@ -1,10 +1,10 @@
 import type { Resource } from '../../api/resource.ts'
 import type { Kind } from '../kind.ts'
-import { interest, plan } from './plan.ts'
+import { interest, plan, readings } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DeadLetterPipeline } from './resource.ts'
 import { worked } from './task-family.ts'
-import { bookTopics, pipelineTopics, taskTopics } from './topics.ts'
+import { bookTopics, pipelineTopics, taskTopics, waitingTopics } from './topics.ts'
 
 /** The engine hands a kind only resources of that kind that its schema accepts. */
 const pipeline = (resource: Resource): DeadLetterPipeline => resource as DeadLetterPipeline
@@ -13,6 +13,7 @@ export const kind: Kind = {
   definition,
   connectionOf: resource => pipeline(resource).spec.connectionRef.name,
   interest: resource => interest(pipeline(resource)),
+  readings: resource => readings(pipeline(resource)),
   plan: (resource, observed) => plan(pipeline(resource), observed),
   deletes: resource => {
     const topics = pipelineTopics(pipeline(resource))
@@ -20,6 +21,7 @@ export const kind: Kind = {
     return [
       ...taskTopics(topics),
       ...bookTopics(topics),
+      ...waitingTopics(topics),
       ...(pipeline(resource).spec.deadLetter?.topic === undefined ? [topics.deadLetter] : []),
     ]
   },

@@ -10,6 +10,13 @@ export const METRIC = {
   redelivered: 'sluice_pipeline_redelivered_total',
   dropped: 'sluice_pipeline_dropped_total',
   deadLetters: 'sluice_pipeline_dead_letters_total',
+  calls: 'sluice_pipeline_calls_total',
+  callSeconds: 'sluice_pipeline_call_seconds',
+  callsInFlight: 'sluice_pipeline_calls_in_flight',
+  breakerOpen: 'sluice_pipeline_breaker_open',
+  waitingKeys: 'sluice_pipeline_waiting_keys',
+  blocked: 'sluice_pipeline_blocked_messages',
+  orderingFull: 'sluice_pipeline_ordering_full',
 } as const
 
 export type MetricName = (typeof METRIC)[keyof typeof METRIC]
@@ -47,4 +54,30 @@ export const metrics: readonly TaskMetric[] = [
     'disposition',
     'class',
   ]),
+]
+
+/** With `delivery.http`. */
+export const callMetrics: readonly TaskMetric[] = [
+  counter(
+    METRIC.calls,
+    'Calls that ended, by what came of them: 2xx, 3xx, 4xx, 5xx, or what kept an answer from coming (timeout, refused, reset, unreachable, dns, tls, protocol, incomplete, address-forbidden).',
+    ['outcome'],
+  ),
+  {
+    name: METRIC.callSeconds,
+    help: 'From the beginning of a call to the end of its answer, or of the wait for one.',
+    type: 'histogram',
+    labels: ['pipeline'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  },
+  gauge(METRIC.callsInFlight, 'Calls under way, by the topic and partition that their records come from.', ['topic']),
+  {
+    name: METRIC.breakerOpen,
+    help: '1 while the breaker of this worker is open: nothing but probes is called.',
+    type: 'gauge',
+    labels: ['pipeline'],
+  },
+  gauge(METRIC.waitingKeys, 'With ordering Key: keys whose first record failed and waits for its next attempt.'),
+  gauge(METRIC.blocked, 'With ordering Key: records that wait for their next attempt, or stand behind another one of their key.'),
+  gauge(METRIC.orderingFull, 'With ordering Key: 1 while the partition reads no further, since as much waits as may.'),
 ]

@@ -14,7 +14,7 @@ const MANY_ATTEMPTS = 10
 /** What committed batches did, for metrics. */
 export class PipelineObservations {
   readonly #pipeline: string
-  readonly #classes = new Set<string>()
+  readonly #classes = new ErrorClasses()
 
   constructor(pipeline: string) {
     this.#pipeline = pipeline
@@ -35,17 +35,25 @@ export class PipelineObservations {
         seen.push({ metric: METRIC.lateness, value: Math.max(0, now - item.dueMs) / 1000, labels: { pipeline: this.#pipeline } })
         count(METRIC.redelivered, { attempt: attemptOf(item) })
       } else if (ending === 'deadLettered') {
-        count(METRIC.deadLetters, { disposition: batch.reasons[i]?.disposition ?? 'poison', class: this.#classOf(item) })
+        count(METRIC.deadLetters, {
+          disposition: batch.reasons[i]?.disposition ?? 'poison',
+          class: this.#classes.of(readFailure(item.record.headers, item.headerCount, '').errorClass),
+        })
       } else if (ending === 'ruleDropped') count(METRIC.dropped, {})
     })
     return [...seen, ...counts.values()]
   }
+}
 
-  #classOf(item: Item): string {
-    const name = readFailure(item.record.headers, item.headerCount, '').errorClass.slice(0, MOST_CLASS_LENGTH)
-    if (name === '' || this.#classes.has(name)) return name
-    if (this.#classes.size >= MOST_CLASSES) return 'other'
-    this.#classes.add(name)
+/** The first names that a task meets; whatever comes after them has one name. */
+export class ErrorClasses {
+  readonly #known = new Set<string>()
+
+  of(errorClass: string): string {
+    const name = errorClass.slice(0, MOST_CLASS_LENGTH)
+    if (name === '' || this.#known.has(name)) return name
+    if (this.#known.size >= MOST_CLASSES) return 'other'
+    this.#known.add(name)
     return name
   }
 }

@@ -2,17 +2,20 @@ import { parseDuration } from '../../api/duration.ts'
 import { anyGlob } from '../../api/glob.ts'
 import { isInternalTopic, topicName, topicNameProblem } from '../../api/topic-name.ts'
 import type { Observed } from '../../operator/observed.ts'
-import type { Interest, Plan, Problem, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
+import type { Interest, Plan, Problem, ReadingQuestion, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
 import { podShape } from '../workers.ts'
 import { alerts } from './alerts.ts'
 import type { PipelineConfig } from './config.ts'
+import { breakerState, callProblems, httpConfig, httpSecrets, sharedSources } from './http/plan.ts'
 import type { DeadLetterPipeline } from './resource.ts'
-import { allTopics, bookTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs } from './topics.ts'
+import { allTopics, bookTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs, waitingTopics } from './topics.ts'
 import type { PipelineTopics } from './topics.ts'
 import { DEFAULT_MAX_ATTEMPTS, backoffOf, longestWaitMs } from './waits.ts'
 
 const DEFAULT_PARTITIONS = 6
 const DEFAULT_REPLICAS = 1
+/** How soon the status of a pipeline that makes calls shows how they go. */
+const LOOK_AT_CALLS_MS = 10_000
 
 /** Own topics, the source (for its partitions), and whatever stands below the prefix of the tiers. */
 export function interest(pipeline: DeadLetterPipeline): Interest {
@@ -27,17 +30,25 @@ export function interest(pipeline: DeadLetterPipeline): Interest {
   }
 }
 
+/** What the workers noted beside their offsets tells how the calls go. */
+export const readings = ({ spec }: DeadLetterPipeline): ReadingQuestion | undefined =>
+  spec.delivery.http === undefined ? undefined : { group: spec.source.group }
+
 export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
   const topics = pipelineTopics(pipeline, [...observed.topics.keys(), ...observed.vanishing])
   const partitions =
     observed.topics.get(topics.retry)?.partitions ?? observed.topics.get(pipeline.spec.source.topic)?.partitions ?? DEFAULT_PARTITIONS
+  const sourcePartitions = observed.topics.get(pipeline.spec.source.topic)?.partitions ?? partitions
   const problems = problemsOf(pipeline, topics, partitions, observed)
+  const breaker = breakerState(pipeline.spec, observed)
   const stalled = problems.some(problem => problem.severity === 'Stalled')
   return {
-    topics: stalled ? [] : topicIntents(pipeline, topics, partitions, observed),
-    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, partitions) }),
+    topics: stalled ? [] : topicIntents(pipeline, topics, { partitions, sourcePartitions }, observed),
+    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, { partitions, sourcePartitions }) }),
     problems,
+    ...(pipeline.spec.delivery.http !== undefined && { requeueAfterMs: LOOK_AT_CALLS_MS }),
     status: {
+      ...(breaker !== undefined && { breaker }),
       topics: { retry: topics.retry, redelivery: topics.redelivery, deadLetter: topics.deadLetter },
       effective: {
         partitions,
@@ -52,7 +63,7 @@ export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
 function topicIntents(
   pipeline: DeadLetterPipeline,
   topics: PipelineTopics,
-  partitions: number,
+  { partitions, sourcePartitions }: { readonly partitions: number; readonly sourcePartitions: number },
   observed: Observed,
 ): readonly TopicIntent[] {
   const { replicationFactor, minInsyncReplicas } = observed.connection.defaults
@@ -61,19 +72,23 @@ function topicIntents(
     minInsyncReplicas === undefined ? {} : { 'min.insync.replicas': String(minInsyncReplicas) }
   const own = new Set(taskTopics(topics))
   const books = new Set(bookTopics(topics))
+  const waiting = new Set(waitingTopics(topics))
   const deadPartitions = observed.topics.get(topics.deadLetter)?.partitions ?? deadLetter?.partitions ?? partitions
   return [...topicConfigs(pipeline, topics)].map(([name, configs]) => ({
     name,
     create: own.has(name)
       ? { partitions, replicationFactor }
-      : {
-          partitions: books.has(name) ? deadPartitions : (deadLetter?.partitions ?? partitions),
-          replicationFactor: deadLetter?.replicationFactor ?? replicationFactor,
-        },
+      : waiting.has(name)
+        ? { partitions: sourcePartitions, replicationFactor }
+        : {
+            partitions: books.has(name) ? deadPartitions : (deadLetter?.partitions ?? partitions),
+            replicationFactor: deadLetter?.replicationFactor ?? replicationFactor,
+          },
     // What is written about a dead letter stands in the partition of the same number.
     ...(books.has(name) && { partitions: deadPartitions }),
+    ...(waiting.has(name) && { partitions: sourcePartitions }),
     configs: { ...configs, ...durable },
-    owned: own.has(name) || books.has(name) || name === ownDeadLetter(pipeline),
+    owned: own.has(name) || books.has(name) || waiting.has(name) || name === ownDeadLetter(pipeline),
   }))
 }
 
@@ -83,8 +98,10 @@ function workerIntent(pipeline: DeadLetterPipeline, topics: PipelineTopics, part
   const { spec, metadata } = pipeline
   return {
     replicas: spec.workers?.replicas ?? DEFAULT_REPLICAS,
-    group: `sluice.${metadata.namespace}.${metadata.name}.dlp`,
+    // With HTTP delivery the workers are the application's consumers: its group is where people look for its lag, and where it was left off.
+    group: spec.delivery.http === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dlp` : spec.source.group,
     config: configOf(pipeline, topics, partitions),
+    ...(spec.delivery.http !== undefined && { secrets: httpSecrets(spec.delivery.http) }),
     ...podShape(spec.workers),
   }
 }
@@ -101,6 +118,7 @@ function configOf({ spec }: DeadLetterPipeline, topics: PipelineTopics, partitio
     ...(spec.retry?.deadline !== undefined && { deadlineMs: parseDuration(spec.retry.deadline) }),
     rules: spec.rules ?? [],
     springHeaders: spec.deadLetter?.compatibility === 'Spring',
+    ...(spec.delivery.http !== undefined && { http: httpConfig(spec, spec.delivery.http, topics.waiting) }),
   }
 }
 
@@ -108,25 +126,16 @@ const stalled = (reason: Problem['reason'], message: string): Problem => ({ seve
 
 function problemsOf(pipeline: DeadLetterPipeline, topics: PipelineTopics, partitions: number, observed: Observed): readonly Problem[] {
   return [
-    ...notImplemented(pipeline),
     ...nameProblems(topics),
     ...circles(pipeline, topics),
     ...sharedTopics(topics, observed),
     ...notAllowed(pipeline, topics, observed),
     ...sourceProblems(pipeline, observed),
     ...partitionProblems(topics, partitions, observed),
+    ...sharedSources(pipeline, observed),
+    ...callProblems(pipeline, observed),
   ]
 }
-
-const notImplemented = ({ spec }: DeadLetterPipeline): readonly Problem[] =>
-  spec.delivery.http === undefined
-    ? []
-    : [
-        stalled(
-          'NotImplemented',
-          'spec.delivery.http is not implemented in this version: use spec.delivery.topic, where the application reads the source itself and writes what failed to the retry topic',
-        ),
-      ]
 
 const nameProblems = (topics: PipelineTopics): readonly Problem[] =>
   allTopics(topics).flatMap(topic => {
@@ -136,7 +145,7 @@ const nameProblems = (topics: PipelineTopics): readonly Problem[] =>
 
 /** A topic that feeds itself would never come to rest. */
 function circles({ spec }: DeadLetterPipeline, topics: PipelineTopics): readonly Problem[] {
-  const own = [...taskTopics(topics), ...bookTopics(topics)]
+  const own = [...taskTopics(topics), ...bookTopics(topics), ...waitingTopics(topics)]
   const problems: Problem[] = []
   if (own.includes(spec.source.topic))
     problems.push(stalled('InvalidSpec', `spec.source.topic: ${spec.source.topic} is a topic of the pipeline itself`))
@@ -168,11 +177,12 @@ function notAllowed({ spec }: DeadLetterPipeline, topics: PipelineTopics, observ
     .map(topic => stalled('TopicNotAllowed', `dead letter topic ${topic} is outside spec.allowedTopics of the connection`))
 }
 
-/** Not in the way of anything: the application may come before its topic. */
+/** Not in the way of anything: the application may come before its topic. With HTTP delivery there is nothing to do without it. */
 function sourceProblems({ spec }: DeadLetterPipeline, observed: Observed): readonly Problem[] {
   const { topic } = spec.source
   if (observed.topics.has(topic) || observed.vanishing.has(topic)) return []
-  return [{ severity: 'Warning', reason: 'TopicNotFound', message: `spec.source.topic: ${topic} does not exist` }]
+  const severity = spec.delivery.http === undefined ? 'Warning' : 'NotReady'
+  return [{ severity, reason: 'TopicNotFound', message: `spec.source.topic: ${topic} does not exist` }]
 }
 
 /** A record and the journal about it are found by partition number: topics of unlike counts would part them. */

@@ -27,7 +27,7 @@ import { backoff } from '../retry.ts'
 import { workers, workersStatus } from '../workers.ts'
 
 const http = object('Sluice reads the source and calls the application: CloudEvents over HTTP.', {
-  url: text('URL of the application.', 2048, '^https?://[^\\s]+$'),
+  url: text('URL of the application; without user, password and fragment.', 2048, '^https?://[^\\s/?#@]+([/?][^\\s#]*)?$'),
   timeout: optional(duration('Longest wait for an answer.')),
   maxInFlight: optional(integer('Calls under way at once, for each worker.', 1, 10_000)),
   headersSecretRef: optional(secretRef('Secret whose keys are header names and whose values are sent with every call.')),
@@ -107,7 +107,8 @@ const rule = object(
 )
 
 const breaker = object('Stop calling an application that fails: hold, probe, dead-letter nothing.', {
-  failureRatio: ratio('Share of failures that opens the breaker.'),
+  failureRatio: optional(ratio('Share of failures that opens the breaker.')),
+  consecutiveFailures: optional(integer('Failures in a row that open the breaker.', 1, 1_000_000)),
   minimum: optional(integer('Calls in the window before the ratio counts.', 1, 1_000_000)),
   window: optional(duration('Time over which failures are counted.')),
   probeInterval: optional(duration('Time between two probes while open.')),
@@ -158,6 +159,18 @@ const spec = object(
       message: 'deadLetter.topic is the source: dead letters would be read again; choose another topic',
       fieldPath: '.deadLetter',
     },
+    {
+      rule: 'has(self.delivery.http) == has(oldSelf.delivery.http)',
+      message:
+        'delivery cannot be changed between topic and http: the position in the topics belongs to another group; make a new pipeline and let this one run empty',
+      fieldPath: '.delivery',
+    },
+    {
+      rule: '!has(self.delivery.http) || self.source.group == oldSelf.source.group',
+      message:
+        'source.group cannot be changed with delivery.http: the position in the topics belongs to it; make a new pipeline and let this one run empty',
+      fieldPath: '.source.group',
+    },
     immutable('topicPrefix', 'the topics are named by it; make a new pipeline and let this one run empty'),
   ],
 )
@@ -169,7 +182,7 @@ const status = object('What the operator last saw.', {
     object('Topics of the pipeline.', { retry: optional(topicName), redelivery: optional(topicName), deadLetter: optional(topicName) }),
   ),
   deadLetters: optional(anyObject('Count, oldest, and the most frequent fingerprints.')),
-  breaker: optional(choice('State of the breaker.', 'Closed', 'Open', 'Probing')),
+  breaker: optional(choice('State of the breaker: Open when that of any worker is.', 'Closed', 'Open')),
   workers: optional(workersStatus),
   effective: optional(effective),
 })

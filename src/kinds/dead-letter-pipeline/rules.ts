@@ -6,11 +6,17 @@ import type { Failure } from './failure.ts'
 
 /** What the rules say of a failure. */
 export type Verdict =
-  | { readonly action: 'Retry'; readonly retryAfterMaxMs: number | undefined; readonly deadLetterTopic: string | undefined }
+  | {
+      readonly action: 'Retry'
+      readonly retryAfterMaxMs: number | undefined
+      readonly deadLetterTopic: string | undefined
+      /** undefined: none matched. */
+      readonly rule: number | undefined
+    }
   | { readonly action: 'DeadLetter'; readonly deadLetterTopic: string | undefined; readonly rule: number }
   | { readonly action: 'Drop'; readonly rule: number }
 
-const OTHERWISE: Verdict = { action: 'Retry', retryAfterMaxMs: undefined, deadLetterTopic: undefined }
+const OTHERWISE: Verdict = { action: 'Retry', retryAfterMaxMs: undefined, deadLetterTopic: undefined, rule: undefined }
 
 /** A failure as rules see it. `status`: of an HTTP answer. */
 export interface Judged {
@@ -38,7 +44,7 @@ export class Rules {
 function verdictOf({ action, deadLetterTopic, retryAfterMax }: RuleConfig, rule: number): Verdict {
   switch (action) {
     case 'Retry':
-      return { action, deadLetterTopic, retryAfterMaxMs: retryAfterMax === undefined ? undefined : parseDuration(retryAfterMax) }
+      return { action, deadLetterTopic, rule, retryAfterMaxMs: retryAfterMax === undefined ? undefined : parseDuration(retryAfterMax) }
     case 'DeadLetter':
       return { action, deadLetterTopic, rule }
     case 'Drop':

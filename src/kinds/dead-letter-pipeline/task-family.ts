@@ -1,9 +1,39 @@
+import type { ContractResource } from '../../worker/contract.ts'
 import type { TaskFamily, WorkedKind } from '../../worker/task.ts'
 import type { EngineConfig } from '../delay-queue/protocol.ts'
 import { DelayTask } from '../delay-queue/task.ts'
 import { parseConfig } from './config.ts'
-import { metrics } from './metrics.ts'
+import { Application } from './http/application.ts'
+import { CallTask } from './http/call-task.ts'
+import { CallObservations } from './http/observed.ts'
+import { Judge } from './judge.ts'
+import { callMetrics, metrics } from './metrics.ts'
 import { RetryProtocol } from './retry-protocol.ts'
+
+/** With `delivery.http`: what the application would read, the source and what comes back. */
+function callFamilies(resource: ContractResource, namespace: string): readonly TaskFamily[] {
+  const config = parseConfig(resource.name, resource.config)
+  const { http } = config
+  if (http === undefined) return []
+  const name = `${namespace}/${resource.name}`
+  // One application, whichever topic a record comes from.
+  const application = new Application(http.breaker, http.target.timeoutMs)
+  const judge = new Judge(config)
+  const family = (topic: string, states: readonly string[]): TaskFamily => {
+    const observations = new CallObservations(name)
+    const parts = { pipeline: { namespace, name: resource.name }, config: { ...config, http }, topic, application, judge, observations }
+    return {
+      resource: { kind: 'DeadLetterPipeline', namespace, name: resource.name },
+      input: topic,
+      sources: [topic],
+      states,
+      calls: http.target,
+      create: partition => new CallTask(parts, partition),
+      metrics: [...metrics, ...callMetrics],
+    }
+  }
+  return [family(http.source, http.waitingTopic === undefined ? [] : [http.waitingTopic]), family(config.topics.redelivery, [])]
+}
 
 export const worked: WorkedKind = {
   kind: 'DeadLetterPipeline',
@@ -22,4 +52,5 @@ export const worked: WorkedKind = {
       metrics,
     }
   },
+  moreTasks: callFamilies,
 }

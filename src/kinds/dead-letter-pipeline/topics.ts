@@ -27,6 +27,8 @@ export interface PipelineTopics {
   /** Which dead letters were redriven or discarded, and who did it: partition p is about partition p of the dead letter topic. */
   readonly handled: string
   readonly audit: string
+  /** With `ordering: Key`: what failed and waits, its key behind it. As many partitions as the source. */
+  readonly waiting?: string
   /** Dead letter topics that rules name. */
   readonly ruled: readonly string[]
 }
@@ -45,6 +47,7 @@ export function pipelineTopics({ spec, metadata }: DeadLetterPipeline, exists: I
     deadLetter,
     handled: name('handled'),
     audit: name('audit'),
+    ...(spec.ordering === 'Key' && { waiting: name('waiting') }),
     ruled: [...new Set(ruled)].filter(topic => topic !== deadLetter),
   }
 }
@@ -65,9 +68,13 @@ export const bookTopics = ({ handled, audit }: PipelineTopics): readonly string[
 export const allTopics = (topics: PipelineTopics): readonly string[] => [
   ...taskTopics(topics),
   ...bookTopics(topics),
+  ...waitingTopics(topics),
   topics.deadLetter,
   ...topics.ruled,
 ]
+
+/** Topics whose partition p is about partition p of the source. */
+export const waitingTopics = ({ waiting }: PipelineTopics): readonly string[] => (waiting === undefined ? [] : [waiting])
 
 /** The configs of every topic of the pipeline, by name. Records grow by their context: the limits leave room for it. */
 export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopics): ReadonlyMap<string, Configs> {
@@ -85,9 +92,19 @@ export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopic
     ...[topics.deadLetter, ...topics.ruled].map(topic => [topic, deadLetter] as const),
     // A marker must outlive its dead letter, or that would be redriven twice.
     [topics.handled, { ...appended(retentionMs + BOOKS_LONGER_MS, DAY_MS, GROWN_MAX_MESSAGE_BYTES), 'cleanup.policy': 'compact,delete' }],
+    ...waitingTopics(topics).map(topic => [topic, COMPACTED] as const),
     [topics.audit, appended(Math.max(AUDIT_RETENTION_MS, retentionMs), 7 * DAY_MS, GROWN_MAX_MESSAGE_BYTES)],
   ])
 }
 
+/** Read as a whole when a partition moves: what no longer waits is to be gone soon. */
+const COMPACTED: Configs = {
+  'cleanup.policy': 'compact',
+  'message.timestamp.type': 'LogAppendTime',
+  'segment.ms': String(3_600_000),
+  'segment.bytes': String(16 * 1_048_576),
+  'min.cleanable.dirty.ratio': '0.3',
+  'delete.retention.ms': String(DAY_MS),
+}
 const BOOKS_LONGER_MS = 30 * DAY_MS
 const AUDIT_RETENTION_MS = 365 * DAY_MS

@@ -19,7 +19,7 @@ const PARTITIONS = 3
 const groups: readonly RuleGroup[] = [
   {
     name: 'shop.billing',
-    rules: alerts(pipeline, PARTITIONS).rules.map(({ alert, expr, for: lasting, severity, summary, description, runbook }) => ({
+    rules: alerts(pipeline, { partitions: PARTITIONS, sourcePartitions: PARTITIONS }).rules.map(({ alert, expr, for: lasting, severity, summary, description, runbook }) => ({
       alert,
       expr,
       for: lasting,

@@ -204,7 +204,8 @@ export class EngineWorld {
     const ends = new Map(this.#family.states.map(topic => [topic, this.log(topic).stable]))
     for (const [topic, from] of task.restoreFrom(this.commits))
       for (const record of this.log(topic).read(from === 'earliest' ? 0 : from, Infinity)) task.loadState(record)
-    this.#positions = new Map(task.started(this.commits, ends, this.now))
+    const starts = [...task.started(this.commits, ends, this.now)]
+    this.#positions = new Map(starts.map(([topic, start]) => [topic, start === 'earliest' ? 0 : start]))
     return task
   }
 }
