@@ -17,6 +17,7 @@ describe('the settings of the operator', () => {
       workerImagePullPolicy: 'IfNotPresent',
       workerImagePullSecrets: [],
       ruleLabels: {},
+      callsAllow: [],
       listen: { host: '::', port: 8080 },
       leaderElection: 'on',
       leaseName: 'sluice-operator',
@@ -31,6 +32,7 @@ describe('the settings of the operator', () => {
     { args: ['--namespaces', 'a, b,'], want: { namespaces: ['a', 'b'] } },
     { args: ['--namespaces', ''], want: { namespaces: [] } },
     { args: ['--rule-labels', 'release=prometheus,team=shop'], want: { ruleLabels: { release: 'prometheus', team: 'shop' } } },
+    { args: ['--calls-allow', '127.0.0.1, fe80::/10'], want: { callsAllow: ['127.0.0.1', 'fe80::/10'] } },
     { args: ['--listen', '127.0.0.1:0'], want: { listen: { host: '127.0.0.1', port: 0 } } },
     { args: ['--resync', '1m30s'], want: { resync: 90_000 } },
   ])('should read $args', ({ args, want }) => {

@@ -13,27 +13,44 @@ const pipeline: DeadLetterPipeline = {
   metadata: { name: 'billing', namespace: 'shop' },
   spec: { connectionRef: { name: 'main' }, source: { topic: 'orders', group: 'billing' }, delivery: { topic: {} } },
 }
+const called: DeadLetterPipeline = {
+  ...pipeline,
+  spec: { ...pipeline.spec, delivery: { http: { url: 'http://billing/orders' } }, breaker: { failureRatio: '0.5' }, ordering: 'Key' },
+}
 const PARTITIONS = 3
+const SOURCE_PARTITIONS = 5
 
 /** As the adapters write them into a PrometheusRule or a rule file. */
-const groups: readonly RuleGroup[] = [
+const groupsOf = (resource: DeadLetterPipeline): readonly RuleGroup[] => [
   {
     name: 'shop.billing',
-    rules: alerts(pipeline, { partitions: PARTITIONS, sourcePartitions: PARTITIONS }).rules.map(({ alert, expr, for: lasting, severity, summary, description, runbook }) => ({
-      alert,
-      expr,
-      for: lasting,
-      labels: { severity },
-      annotations: { summary, description, runbook_url: runbook },
-    })),
+    rules: alerts(resource, { partitions: PARTITIONS, sourcePartitions: SOURCE_PARTITIONS }).rules.map(
+      ({ alert, expr, for: lasting, severity, summary, description, runbook }) => ({
+        alert,
+        expr,
+        for: lasting,
+        labels: { severity },
+        annotations: { summary, description, runbook_url: runbook },
+      }),
+    ),
   },
 ]
+const groups = groupsOf(pipeline)
+const calling = groupsOf(called)
 
 const gauge = (metric: string, partition: number, values: string) => ({
   [`${metric}{pipeline="shop/billing",partition="${partition}"}`]: values,
 })
 const owned = (partitions: number) =>
   Object.assign({}, ...Array.from({ length: partitions }, (_, i) => gauge(METRIC.readLag, i, '0x60'))) as Record<string, string>
+/** Of the retry topic, and of the source and redelivery topic as far as they are owned. */
+const ownedCalling = (partitions: number) =>
+  Object.assign(
+    owned(PARTITIONS),
+    ...Array.from({ length: partitions }, (_, i) => ({
+      [`${METRIC.callsInFlight}{pipeline="shop/billing",partition="${i}",topic="orders"}`]: '0x60',
+    })),
+  ) as Record<string, string>
 const deadLetters = (values: string, errorClass = 'TimeoutError') => ({
   [`${METRIC.deadLetters}{pipeline="shop/billing",disposition="exhausted",class="${errorClass}"}`]: values,
 })
@@ -60,14 +77,37 @@ const examples = [
   { alert: 'SluicePipelinePartitionsUnowned', bad: owned(PARTITIONS - 1), good: owned(PARTITIONS) },
 ]
 
+const callExamples = [
+  {
+    alert: 'SluicePipelineBreakerOpen',
+    bad: {
+      [`${METRIC.breakerOpen}{pipeline="shop/billing",pod="a"}`]: '0x60',
+      [`${METRIC.breakerOpen}{pipeline="shop/billing",pod="b"}`]: '1x60',
+    },
+    good: { [`${METRIC.breakerOpen}{pipeline="shop/billing"}`]: '0x60' },
+  },
+  {
+    alert: 'SluicePipelineOrderingFull',
+    bad: gauge(METRIC.orderingFull, 2, '1x60'),
+    good: gauge(METRIC.orderingFull, 2, '0x60'),
+  },
+  {
+    alert: 'SluicePipelinePartitionsUnowned',
+    bad: ownedCalling(PARTITIONS + SOURCE_PARTITIONS - 1),
+    good: ownedCalling(PARTITIONS + SOURCE_PARTITIONS),
+  },
+]
+
 describe('the alerts of a dead letter pipeline', () => {
   test('should pass promtool', async () => {
     expect(await checkRules(groups)).toContain('SUCCESS')
+    expect(await checkRules(calling)).toContain('SUCCESS')
   })
 
   test('should each have an example and a runbook', () => {
-    const rules = groups.flatMap(group => group.rules)
-    expect(examples.map(example => example.alert).toSorted()).toEqual(rules.map(rule => rule.alert).toSorted())
+    const rules = calling.flatMap(group => group.rules)
+    const named = new Set([...examples, ...callExamples].map(example => example.alert))
+    expect([...named].toSorted()).toEqual(rules.map(rule => rule.alert).toSorted())
     for (const { alert, annotations } of rules) {
       expect(annotations.runbook_url).toMatch(new RegExp(`/docs/runbooks/${alert}\\.md$`))
       expect([alert, existsSync(join(import.meta.dirname, `../../../docs/runbooks/${alert}.md`))]).toEqual([alert, true])
@@ -82,6 +122,16 @@ describe('the alerts of a dead letter pipeline', () => {
 
   test.each(examples)('should keep $alert quiet when it may', async ({ alert, good: series }) => {
     expect(await firing(groups, { alert, series, at: '25m' })).toBeUndefined()
+  })
+
+  test.each(callExamples)('should fire $alert of a pipeline that calls when it must', async ({ alert, bad: series }) => {
+    const text = await firing(calling, { alert, series, at: '25m' })
+    expect(text).toContain('shop/billing')
+    expect(text).not.toMatch(/<no value>|<error/)
+  })
+
+  test.each(callExamples)('should keep $alert of a pipeline that calls quiet when it may', async ({ alert, good: series }) => {
+    expect(await firing(calling, { alert, series, at: '25m' })).toBeUndefined()
   })
 
   test('should tell when no worker reports at all', async () => {

@@ -381,14 +381,8 @@ export class CallTask implements Task {
 
   #outputOf(entry: Entry, routing: Routing): OutgoingRecord | undefined | 'later' {
     const { ending } = entry
-    switch (ending?.type) {
-      case 'handedOver':
-        return ending.output
-      case 'dead':
-        return this.#deadLetter(entry, ending.reason, routing)
-      default:
-        return undefined
-    }
+    if (ending?.type === 'handedOver') return ending.output
+    return ending?.type === 'dead' ? this.#deadLetter(entry, ending.reason, routing) : undefined
   }
 
   #deadLetter(entry: Entry, reason: DeadReason, routing: Routing): OutgoingRecord | 'later' {

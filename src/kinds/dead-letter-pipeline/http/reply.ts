@@ -3,6 +3,8 @@ import type { CallFailureReason, CallOutcome } from '../../../worker/task.ts'
 import { classOf, isDone } from './statuses.ts'
 
 const SECONDS = /^[0-9]{1,9}$/
+/** As RFC 9110 has it, in the form that servers send. */
+const DATE = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT$/
 
 /** What an outcome means for a record. */
 export type Reply =
@@ -53,6 +55,6 @@ function redirected(location: string | undefined): string {
 function retryAfterMs(text: string | undefined, now: EpochMs): number | undefined {
   if (text === undefined) return undefined
   if (SECONDS.test(text.trim())) return Number(text) * 1000
-  const at = Date.parse(text)
+  const at = DATE.test(text) ? Date.parse(text) : NaN
   return Number.isNaN(at) ? undefined : Math.max(0, at - now)
 }
