@@ -7,8 +7,8 @@ import type { Found } from '../../kinds/delay-queue/survey.ts'
 import type { Source } from '../../kinds/delay-queue/source.ts'
 import { unwrapped } from '../../worker/metadata.ts'
 import type { Queue } from './queue.ts'
-import type { Range } from './read-ranges.ts'
-import { readRanges } from './read-ranges.ts'
+import type { Range } from '../../kafka/read-ranges.ts'
+import { readRanges } from '../../kafka/read-ranges.ts'
 
 /** What a look at a queue needs. */
 export interface Desk {

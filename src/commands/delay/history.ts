@@ -1,10 +1,10 @@
 import type { LogRecord } from '../../kafka/log.ts'
 import { KafkaError } from '../../kafka/errors.ts'
+import { readRanges } from '../../kafka/read-ranges.ts'
+import { shownInstant } from '../../kafka/shown.ts'
 import { BadRecord, readInstructions } from '../../kinds/delay-queue/headers.ts'
 import type { Table } from '../output.ts'
 import type { Desk } from './desk.ts'
-import { readRanges } from './read-ranges.ts'
-import { shownInstant } from './shown.ts'
 
 /** Something that happened to an id, as the logs still have it. */
 interface Event {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { queueName } from './queue.ts'
-import { parseWhen, shownDistance, shownKey, shownRole } from './shown.ts'
+import { shownKey } from '../../kafka/shown.ts'
+import { parseWhen, shownDistance, shownRole } from './shown.ts'
 import { latenessOf, parseWorkerUrl } from './workers.ts'
 
 test.each([

@@ -1,28 +1,15 @@
-import { createHash } from 'node:crypto'
 import { formatDuration, parseDuration } from '../../api/duration.ts'
 import type { EpochMs } from '../../api/resource.ts'
+import { shownInstant, shownKey } from '../../kafka/shown.ts'
 import type { Found } from '../../kinds/delay-queue/survey.ts'
 import { parseMoment } from '../moments.ts'
 import type { Table } from '../output.ts'
-
-const HASH_LENGTH = 12
-const LONGEST_KEY = 60
-
-/** A key that people can read, else a hash of it: equal keys have equal hashes. */
-export function shownKey(key: Buffer | null): string | undefined {
-  if (key === null) return undefined
-  const text = key.toString()
-  if (/^[\x21-\x7e]+$/.test(text) && text.length <= LONGEST_KEY) return text
-  return `sha256:${createHash('sha256').update(key).digest('hex').slice(0, HASH_LENGTH)}`
-}
 
 /** `in` the input (and the memory of a worker), or the topic of a fixed delay or of a tier. */
 export function shownRole(role: string): string {
   const [type = '', delayMs] = role.split(' ')
   return delayMs === undefined ? type : `${type} ${formatDuration(Number(delayMs))}`
 }
-
-export const shownInstant = (ms: EpochMs): string | undefined => (Number.isFinite(ms) ? new Date(ms).toISOString() : undefined)
 
 const SECOND_MS = 1_000
 /** `in 3m20s`, `4s ago`; whole seconds from one second on, for people. */

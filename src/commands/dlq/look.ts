@@ -1,13 +1,12 @@
 import { writeSync } from 'node:fs'
-import type { EpochMs } from '../../api/resource.ts'
+import { deadLetterOf, headersOf, payloadOf } from '../../dead-letters/dead-letter.ts'
+import type { DeadLetter } from '../../dead-letters/dead-letter.ts'
+import type { DeadLetterDesk } from '../../dead-letters/desk.ts'
+import { Groups } from '../../dead-letters/groups.ts'
+import { visitDeadLetters } from '../../dead-letters/visit.ts'
 import type { LogRecord } from '../../kafka/log.ts'
 import type { Select } from '../../kinds/dead-letter-redrive/resource.ts'
-import { shownInstant } from '../delay/shown.ts'
 import type { Answer } from '../output.ts'
-import { bytesAs, deadLetterOf, headersOf } from './dead-letter.ts'
-import type { DeadLetter } from './dead-letter.ts'
-import type { DeadLetterDesk } from './open.ts'
-import { visitDeadLetters } from './select.ts'
 
 /** What a look leaves out. */
 export interface LookOptions {
@@ -23,14 +22,12 @@ const nameOf = ({ namespace, name }: DeadLetterDesk): string => `${namespace}/${
 /** `sluice dlq list` */
 export async function list(desk: DeadLetterDesk, select: Select, { limit, unhandled }: LookOptions): Promise<Answer> {
   const found: DeadLetter[] = []
-  const remarks = await visitDeadLetters(
-    desk,
-    select,
-    (record, handled) => {
+  const remarks = await visitDeadLetters(desk, select, {
+    visit: (record, handled) => {
       if (found.length < limit && !(unhandled && handled !== undefined)) found.push(deadLetterOf(record, handled))
     },
-    () => found.length >= limit,
-  )
+    enough: () => found.length >= limit,
+  })
   const table = {
     columns: [
       { heading: 'PARTITION', align: 'right' as const },
@@ -52,37 +49,15 @@ export async function list(desk: DeadLetterDesk, select: Select, { limit, unhand
   return { data: { pipeline: nameOf(desk), deadLetters: found, remarks }, text: [table, ...more, ...remarks] }
 }
 
-interface Group {
-  fingerprint: string
-  class: string
-  count: number
-  unhandled: number
-  firstSeenMs: EpochMs
-  lastSeenMs: EpochMs
-  sample: DeadLetter
-}
-
-/** Applications choose fingerprints: what comes after so many is counted together. */
-const MOST_GROUPS = 10_000
-const OTHERS = 'other'
-
 /** `sluice dlq groups` */
 export async function groups(desk: DeadLetterDesk, select: Select, { limit, unhandled }: LookOptions): Promise<Answer> {
-  const byFingerprint = new Map<string, Group>()
-  let total = 0
-  const remarks = await visitDeadLetters(desk, select, (record, handled) => {
-    if (unhandled && handled !== undefined) return
-    total++
-    const one = deadLetterOf(record, handled)
-    const known = byFingerprint.has(one.fingerprint) || byFingerprint.size < MOST_GROUPS
-    count(byFingerprint, known ? one.fingerprint : OTHERS, one, record.timestampMs)
+  const counted = new Groups()
+  const remarks = await visitDeadLetters(desk, select, {
+    visit: (record, handled) => {
+      if (!unhandled || handled === undefined) counted.add(record, handled)
+    },
   })
-  const found = [...byFingerprint.values()].sort((a, b) => b.unhandled - a.unhandled || b.count - a.count)
-  const shown = found.slice(0, limit).map(({ firstSeenMs, lastSeenMs, ...group }) => ({
-    ...group,
-    firstSeen: shownInstant(firstSeenMs),
-    lastSeen: shownInstant(lastSeenMs),
-  }))
+  const shown = counted.top(limit)
   const table = {
     columns: [
       { heading: 'FINGERPRINT' },
@@ -101,32 +76,22 @@ export async function groups(desk: DeadLetterDesk, select: Select, { limit, unha
       `${sample.partition}:${sample.offset}`,
     ]),
   }
-  const remark = `${total} dead letters of ${found.length} kinds in ${desk.topics.deadLetter}`
-  return { data: { pipeline: nameOf(desk), total, groups: shown, remarks }, text: [table, remark, ...remarks] }
-}
-
-function count(into: Map<string, Group>, fingerprint: string, one: DeadLetter, diedMs: EpochMs): void {
-  let group = into.get(fingerprint)
-  if (group === undefined) {
-    group = { fingerprint, class: one.class, count: 0, unhandled: 0, firstSeenMs: diedMs, lastSeenMs: diedMs, sample: one }
-    into.set(fingerprint, group)
-  }
-  group.count++
-  if (one.handled === undefined) group.unhandled++
-  group.firstSeenMs = Math.min(group.firstSeenMs, diedMs)
-  group.lastSeenMs = Math.max(group.lastSeenMs, diedMs)
+  const remark = `${counted.total} dead letters of ${counted.kinds} kinds in ${desk.topics.deadLetter}`
+  return { data: { pipeline: nameOf(desk), total: counted.total, groups: shown, remarks }, text: [table, remark, ...remarks] }
 }
 
 /** `sluice dlq show` @throws Error when there is no such dead letter */
 export async function show(desk: DeadLetterDesk, partition: number, offset: number, payload: boolean): Promise<Answer> {
   const found: (readonly [LogRecord, DeadLetter])[] = []
-  await visitDeadLetters(desk, { offsets: [{ partition, from: offset, to: offset }] }, (record, handled) =>
-    found.push([record, deadLetterOf(record, handled)]),
+  await visitDeadLetters(
+    desk,
+    { offsets: [{ partition, from: offset, to: offset }] },
+    { visit: (record, handled) => found.push([record, deadLetterOf(record, handled)]) },
   )
   const [record, told] = found[0] ?? []
   if (record === undefined || told === undefined)
     throw new Error(`${desk.topics.deadLetter}[${partition}] has no dead letter at offset ${offset}: see sluice dlq list`)
-  const data = { ...told, headers: headersOf(record), ...(payload && { ...bytesAs('key', record.key), ...bytesAs('value', record.value) }) }
+  const data = { ...told, headers: headersOf(record), ...(payload && payloadOf(record)) }
   const headers = {
     columns: [{ heading: 'HEADER' }, { heading: 'VALUE' }],
     rows: record.headers.map(([name, value]) => [name, value?.toString()]),
@@ -140,22 +105,15 @@ const AGAIN_MS = 5
 /** `sluice dlq export`: one JSON document a line. Written at once, so that a slow reader slows the reading and not the memory. */
 export async function exportTo(file: number, desk: DeadLetterDesk, select: Select, { limit, unhandled }: LookOptions): Promise<number> {
   let written = 0
-  const remarks = await visitDeadLetters(
-    desk,
-    select,
-    (record, handled) => {
+  const remarks = await visitDeadLetters(desk, select, {
+    visit: (record, handled) => {
       if (written >= limit || (unhandled && handled !== undefined)) return
-      const line = {
-        ...deadLetterOf(record, handled),
-        ...bytesAs('key', record.key),
-        ...bytesAs('value', record.value),
-        headers: headersOf(record),
-      }
+      const line = { ...deadLetterOf(record, handled), ...payloadOf(record), headers: headersOf(record) }
       writeAll(file, Buffer.from(`${JSON.stringify(line)}\n`))
       written++
     },
-    () => written >= limit,
-  )
+    enough: () => written >= limit,
+  })
   for (const remark of remarks) process.stderr.write(`${remark}\n`)
   return written
 }

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
+import { movedIn, rehearse } from '../../dead-letters/rehearsal.ts'
 import type { CommittedOffset, KafkaAdmin } from '../../kafka/admin.ts'
 import { KafkaError } from '../../kafka/errors.ts'
 import type { RedriveConfig } from '../../kinds/dead-letter-redrive/config.ts'
-import { redriveCountOf } from '../../kinds/dead-letter-redrive/outgoing.ts'
 import { DEFAULT_MAX_REDRIVES, redriveGroup, shown } from '../../kinds/dead-letter-redrive/plan.ts'
-import { countFingerprint, nothingYet, readProgress, total } from '../../kinds/dead-letter-redrive/progress.ts'
+import { nothingYet, readProgress, total } from '../../kinds/dead-letter-redrive/progress.ts'
 import type { Progress } from '../../kinds/dead-letter-redrive/progress.ts'
-import { fingerprintIn } from '../../kinds/dead-letter-redrive/selection.ts'
 import type { Select } from '../../kinds/dead-letter-redrive/resource.ts'
 import { worked } from '../../kinds/dead-letter-redrive/task-family.ts'
 import { createLogger } from '../../observability/logger.ts'
@@ -16,8 +15,7 @@ import { noteOf } from '../../worker/contract.ts'
 import type { Contract } from '../../worker/contract.ts'
 import { startWorker } from '../../worker/worker.ts'
 import type { Answer } from '../output.ts'
-import type { DeadLetterDesk } from './open.ts'
-import { visitDeadLetters } from './select.ts'
+import type { CommandDesk } from './open.ts'
 
 export interface MoveOptions {
   readonly action: 'Redrive' | 'Discard'
@@ -35,18 +33,17 @@ const LOOK_AGAIN_MS = 300
 const STALLED_AFTER_MS = 60_000
 
 /** `sluice dlq redrive` and `discard`: tells what they would do, and with --execute does it with the code that workers run. */
-export async function move(desk: DeadLetterDesk, options: MoveOptions): Promise<Answer> {
+export async function move(desk: CommandDesk, options: MoveOptions): Promise<Answer> {
   const config = configOf(desk, options)
   const target = config.topics.target
   if (target !== undefined) await checkTarget(desk, target)
   const progress = options.execute ? await execute(desk, config) : await rehearse(desk, config)
   const fields = shown(progress, config)
-  const moved = [...progress.fingerprints.values()].reduce((sum, count) => sum + count, 0)
   const verb = options.action === 'Redrive' ? `redriven to ${target ?? ''}` : 'discarded: marked as handled, deleted by retention only'
   const rest = `; ${progress.matched} matched, ${progress.handled} handled before, ${progress.parked} redriven too often, ${progress.failed} refused by the target`
   const remark = options.execute
     ? `${progress.sent} dead letters were ${verb}${rest}`
-    : `dry run: nothing was written; ${moved} dead letters would be ${verb}${rest}; --execute does it`
+    : `dry run: nothing was written; ${movedIn(progress)} dead letters would be ${verb}${rest}; --execute does it`
   const table = {
     columns: [{ heading: 'TARGET' }, { heading: 'FINGERPRINT' }, { heading: 'COUNT', align: 'right' as const }],
     rows: fields.histogram.map(({ fingerprint, count }) => [target, fingerprint, count]),
@@ -61,7 +58,7 @@ export async function move(desk: DeadLetterDesk, options: MoveOptions): Promise<
   return { data, text: [table, remark] }
 }
 
-function configOf(desk: DeadLetterDesk, { action, select, topic, rate, max, maxRedrives }: MoveOptions): RedriveConfig {
+function configOf(desk: CommandDesk, { action, select, topic, rate, max, maxRedrives }: MoveOptions): RedriveConfig {
   const { namespace, name, topics, topicId, ranges } = desk
   const at = new Date(desk.clock.now()).toISOString()
   return {
@@ -87,7 +84,7 @@ function configOf(desk: DeadLetterDesk, { action, select, topic, rate, max, maxR
   }
 }
 
-async function checkTarget({ admin, topics }: DeadLetterDesk, target: string): Promise<void> {
+async function checkTarget({ admin, topics }: CommandDesk, target: string): Promise<void> {
   if ([topics.deadLetter, topics.handled, topics.audit].includes(target))
     throw new Error(`--topic: ${target} is a topic of the pipeline itself: what is redriven would be dead again; choose another`)
   const needed = [target, topics.handled, topics.audit]
@@ -97,28 +94,7 @@ async function checkTarget({ admin, topics }: DeadLetterDesk, target: string): P
     throw new Error(`${missing.join(', ')} does not exist on this cluster: the operator creates the topics of a pipeline`)
 }
 
-/** The same decisions, by reading alone. */
-async function rehearse(desk: DeadLetterDesk, config: RedriveConfig): Promise<Progress> {
-  const counts = { matched: 0, handled: 0, parked: 0, moved: 0 }
-  const fingerprints = new Map<string, number>()
-  await visitDeadLetters(
-    desk,
-    config.select,
-    (record, handled) => {
-      counts.matched++
-      if (handled !== undefined) counts.handled++
-      else if (config.action === 'Redrive' && redriveCountOf(record) >= config.maxRedrives) counts.parked++
-      else {
-        counts.moved++
-        countFingerprint(fingerprints, fingerprintIn(record))
-      }
-    },
-    () => counts.moved >= (config.maxMessages ?? Infinity),
-  )
-  return { ...nothingYet(config.run), ...counts, fingerprints }
-}
-
-async function execute(desk: DeadLetterDesk, config: RedriveConfig): Promise<Progress> {
+async function execute(desk: CommandDesk, config: RedriveConfig): Promise<Progress> {
   const group = redriveGroup(desk.namespace, desk.name)
   await refuseCompany(desk, group)
   const { confluentLog } = await import('../../kafka/confluent-log.ts')
@@ -156,7 +132,7 @@ async function execute(desk: DeadLetterDesk, config: RedriveConfig): Promise<Pro
 const COMPANY_LEAVES_MS = 10_000
 
 /** Kafka shares the partitions of a group among its members: two redrives at once would each wait for the partitions of the other. */
-async function refuseCompany({ admin, clock }: DeadLetterDesk, group: string): Promise<void> {
+async function refuseCompany({ admin, clock }: CommandDesk, group: string): Promise<void> {
   const untilMs = clock.monotonicMs() + COMPANY_LEAVES_MS
   for (;;) {
     const members = await membersOf(admin, group)
@@ -187,7 +163,7 @@ const positionsOf = (admin: KafkaAdmin, group: string): Promise<readonly Committ
     throw error
   })
 
-async function untilDone({ admin, clock }: DeadLetterDesk, config: RedriveConfig, group: string, ended: () => boolean): Promise<Progress> {
+async function untilDone({ admin, clock }: CommandDesk, config: RedriveConfig, group: string, ended: () => boolean): Promise<Progress> {
   let last = ''
   let movedAtMs = clock.monotonicMs()
   for (;;) {

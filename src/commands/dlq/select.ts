@@ -1,12 +1,7 @@
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import type { LogRecord } from '../../kafka/log.ts'
-import { selectionOf } from '../../kinds/dead-letter-redrive/selection.ts'
 import type { Select } from '../../kinds/dead-letter-redrive/resource.ts'
-import { readRanges } from '../delay/read-ranges.ts'
-import type { Range } from '../delay/read-ranges.ts'
 import { parseMoment, parseOffset } from '../moments.ts'
-import type { DeadLetterDesk } from './open.ts'
 
 /** The selectors of a DeadLetterRedrive, as options. */
 export interface SelectOptions {
@@ -63,45 +58,4 @@ export function selectOf({ fingerprint, class: errorClass, key, header, from, to
   const some = Object.keys(select).length > 0
   if (some && all === true) throw new Error('--all selects everything: remove it, or the other selectors')
   return some ? select : all === true ? { all: true } : undefined
-}
-
-/** Visits what is selected, in offset order per partition. Answers remarks for what could not be seen. */
-export async function visitDeadLetters(
-  desk: DeadLetterDesk,
-  select: Select,
-  visit: (record: LogRecord, handled: 'Redrive' | 'Discard' | undefined) => void,
-  enough: () => boolean = () => false,
-): Promise<readonly string[]> {
-  const selected = selectionOf(select)
-  const hidden = await readRanges(
-    desk.reader,
-    await narrowed(desk, select),
-    record => {
-      if (enough()) return 'enough'
-      if (selected(record)) visit(record, desk.handled[record.partition]?.at(record.offset)?.how)
-      return enough() ? 'enough' : 'more'
-    },
-    desk.clock,
-  )
-  return hidden.map(({ topic, partition }) => `${topic}[${partition}]: a transaction is open; what stands behind it is not seen yet`)
-}
-
-/** Offsets and times say where to begin; brokers find a time by their index. */
-async function narrowed({ ranges, admin }: DeadLetterDesk, { offsets, from }: Select): Promise<readonly Range[]> {
-  const wanted = offsets === undefined ? ranges : ranges.flatMap(range => withinOffsets(range, offsets))
-  if (from === undefined || wanted.length === 0) return wanted
-  const answers = await admin.listOffsets(wanted.map(({ topic, partition }) => ({ topic, partition, at: { timestamp: Date.parse(from) } })))
-  return wanted.map((range, i) => {
-    const answer = answers[i]
-    const start = answer?.error === undefined ? Number(answer?.offset ?? range.from) : range.from
-    return { ...range, from: Math.min(range.to, Math.max(range.from, start)) }
-  })
-}
-
-function withinOffsets(range: Range, offsets: NonNullable<Select['offsets']>): readonly Range[] {
-  const own = offsets.filter(({ partition }) => partition === range.partition)
-  if (own.length === 0) return []
-  const from = Math.max(range.from, Math.min(...own.map(one => one.from)))
-  const to = Math.min(range.to, Math.max(...own.map(one => one.to + 1)))
-  return from < to ? [{ ...range, from, to }] : []
 }

@@ -1,10 +1,11 @@
-import type { LogRecord } from '../../kafka/log.ts'
-import { readFailure } from '../../kinds/dead-letter-pipeline/failure.ts'
-import { HEADER } from '../../kinds/dead-letter-pipeline/header-names.ts'
-import { shownInstant, shownKey } from '../delay/shown.ts'
+import type { LogRecord } from '../kafka/log.ts'
+import { shownInstant, shownKey } from '../kafka/shown.ts'
+import { readFailure } from '../kinds/dead-letter-pipeline/failure.ts'
+import { HEADER } from '../kinds/dead-letter-pipeline/header-names.ts'
+import type { Marker } from '../kinds/dead-letter-redrive/handled.ts'
 
-/** A dead letter as the commands tell of it: no payload. */
-export function deadLetterOf(record: LogRecord, handled: 'Redrive' | 'Discard' | undefined) {
+/** A dead letter as it is told of: no payload. */
+export function deadLetterOf(record: LogRecord, handled: Marker['how'] | undefined) {
   const failure = readFailure(record.headers, record.headers.length, '')
   const disposition = textOf(record, HEADER.disposition)
   return {
@@ -23,7 +24,7 @@ export function deadLetterOf(record: LogRecord, handled: 'Redrive' | 'Discard' |
 }
 export type DeadLetter = ReturnType<typeof deadLetterOf>
 
-export const textOf = ({ headers }: LogRecord, name: string): string | undefined =>
+const textOf = ({ headers }: LogRecord, name: string): string | undefined =>
   headers.findLast(([other]) => other === name)?.[1]?.toString()
 
 /** Bytes as text where they are text, else in Base64 with another name. */
@@ -35,3 +36,5 @@ export function bytesAs(name: string, bytes: Buffer | null): Readonly<Record<str
 
 export const headersOf = ({ headers }: LogRecord): readonly object[] =>
   headers.map(([name, value]) => ({ name, ...bytesAs('value', value) }))
+
+export const payloadOf = ({ key, value }: LogRecord): object => ({ ...bytesAs('key', key), ...bytesAs('value', value) })

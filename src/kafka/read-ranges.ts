@@ -1,5 +1,5 @@
-import type { Clock } from '../../api/clock.ts'
-import type { LogReader, LogRecord, TopicPartition } from '../../kafka/log.ts'
+import type { Clock } from '../api/clock.ts'
+import type { LogReader, LogRecord, TopicPartition } from './log.ts'
 
 export interface Range extends TopicPartition {
   readonly from: number
@@ -17,13 +17,14 @@ const SILENCE_MS = 20_000
 /**
  * Reads committed records of all ranges, in offset order per partition; `visit` says when one partition has given enough. Answers what could not be
  * read to its end, because a transaction was open there.
- * @throws KafkaError of a partition that cannot be read
+ * @throws KafkaError of a partition that cannot be read, or the reason of the signal
  */
 export async function readRanges(
   reader: LogReader,
   ranges: readonly Range[],
   visit: (record: LogRecord) => 'more' | 'enough',
   clock: Clock,
+  signal?: AbortSignal,
 ): Promise<readonly TopicPartition[]> {
   const open = new Map(ranges.filter(({ from, to }) => from < to).map(range => [nameOf(range), range]))
   await reader.assign([...open.values()].map(({ topic, partition, from }) => ({ topic, partition, offset: from })))
@@ -34,6 +35,7 @@ export async function readRanges(
   let heardAtMs = clock.monotonicMs()
   const atEnd = new Set<string>()
   while (open.size > 0) {
+    signal?.throwIfAborted()
     const { records, ends, stopped } = await reader.poll(AT_ONCE, POLL_MS)
     const [refused] = stopped
     if (refused !== undefined) throw refused.error
