@@ -28,8 +28,18 @@ module.exports = {
       'the operator is given the registry of kinds; it never imports one',
     ),
     only('worker', ['api', 'kafka', 'observability'], 'the worker is given the registry of kinds and runs anywhere'),
-    only('kubernetes', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
-    only('standalone', ['api', 'operator', 'observability'], 'an adapter of the ports of the operator'),
+    only('kubernetes', ['api', 'operator', 'console/ports\\.ts', 'observability'], 'an adapter of the ports of operator and console'),
+    only('standalone', ['api', 'operator', 'console/ports\\.ts', 'observability'], 'an adapter of the ports of operator and console'),
+    only(
+      'dead-letters',
+      ['api', 'kafka', 'kinds/dead-letter-\\w+'],
+      'looking at dead letters is reading Kafka: it needs no operator and no worker',
+    ),
+    only(
+      'console',
+      ['api', 'kafka', 'observability', 'dead-letters', 'kinds/dead-letter-\\w+', 'operator/(ports|connection-settings)\\.ts'],
+      'the console is given resources, access and brokers; it knows no place where they live',
+    ),
     only(
       'kinds',
       ['api', 'operator/(plan|kind|observed|config-value)\\.ts', 'worker/(task|contract|kind)\\.ts'],

@@ -35,4 +35,15 @@ export default tseslint.config(
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', module: 'writable' } },
   },
+  {
+    // What a browser has and Node, as this project is typed, has not.
+    files: ['src/console/public/**'],
+    languageOptions: {
+      globals: {
+        ...{ document: 'readonly', location: 'writable', window: 'readonly', sessionStorage: 'readonly', setTimeout: 'readonly' },
+        ...{ fetch: 'readonly', Headers: 'readonly', FormData: 'readonly', URLSearchParams: 'readonly', TextDecoderStream: 'readonly' },
+        ...{ AbortController: 'readonly', AbortSignal: 'readonly', Event: 'readonly' },
+      },
+    },
+  },
 )

@@ -4,7 +4,7 @@ import { parseDuration } from '../api/duration.ts'
 import { blockList } from '../http/addresses.ts'
 import type { WorkerImage } from '../kubernetes/index.ts'
 import type { LogLevel } from '../observability/logger.ts'
-import { parseListenAddress, type ListenAddress } from './listen-address.ts'
+import { parseConsoleAddress, parseListenAddress, type ListenAddress } from './listen-address.ts'
 
 /** Everything that `sluice operator` can be told, by flag or by environment. */
 export interface OperatorSettings {
@@ -18,6 +18,7 @@ export interface OperatorSettings {
   /** Addresses and ranges that workers may call although they would be refused. */
   readonly callsAllow: readonly string[]
   readonly listen: ListenAddress
+  readonly console?: ListenAddress
   readonly leaderElection: 'on' | 'off'
   readonly leaseName: string
   readonly leaseNamespace?: string
@@ -56,6 +57,11 @@ export const operatorOptions = (): readonly Option[] => [
   option('--listen <host:port>', 'LISTEN', 'where /metrics, /livez and /readyz are served; port 0: any free one')
     .default({ host: '::', port: 8080 }, ':8080')
     .argParser(parseListenAddress),
+  option(
+    '--console <host:port>',
+    'CONSOLE',
+    'where the web console is served; a loopback address needs no token, any other asks the API server about each; default: nowhere',
+  ).argParser(parseConsoleAddress),
   option('--leader-election <on|off>', 'LEADER_ELECTION', 'off only with a single replica').choices(['on', 'off']).default('on'),
   option('--lease-name <name>', 'LEASE_NAME', 'Lease that the replicas elect with').default('sluice-operator'),
   option('--lease-namespace <namespace>', 'LEASE_NAMESPACE', "its namespace; default: POD_NAMESPACE, else the context's"),

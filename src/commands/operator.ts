@@ -3,6 +3,9 @@ import { hostname } from 'node:os'
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { validateResource } from '../api/validation.ts'
+import { startConsole } from '../console/index.ts'
+import { NO_ACCESS_CONTROL } from '../console/ports.ts'
+import type { Console } from '../console/server.ts'
 import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
 import { kinds } from '../kinds/index.ts'
 import { connectKubernetes, type KubernetesPorts } from '../kubernetes/index.ts'
@@ -11,6 +14,8 @@ import { createLogger, type Logger } from '../observability/logger.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import { createOperator } from '../operator/operator.ts'
+import { logFactory } from './log-factory.ts'
+import { isLoopback } from './listen-address.ts'
 import { operatorOptions, refuseUnknownVariables, withSettings, type OperatorSettings } from './operator-settings.ts'
 
 /** `sluice operator`: the engine on an API server. Runs until SIGTERM or SIGINT. */
@@ -50,14 +55,39 @@ async function runOperator(settings: OperatorSettings, signal: AbortSignal): Pro
     notReady: () => (operator.health().ready ? [] : ['the first listing of the resources is not complete']),
   }
   const server = await serveHttp(subject, settings.listen)
+  const console = await serveConsole(settings, ports, () => operator.health().ready, logger)
   logger.info({ version: manifest.version, identity, namespaces: settings.namespaces, port: server.port }, 'operator started')
   try {
     await operator.run(signal)
   } finally {
+    await console?.close()
     await server.close()
     ports.close()
   }
   logger.info({ identity }, 'operator stopped')
+}
+
+async function serveConsole(
+  { console: address }: OperatorSettings,
+  ports: KubernetesPorts,
+  ready: () => boolean,
+  logger: Logger,
+): Promise<Console | undefined> {
+  if (address === undefined) return undefined
+  const access = isLoopback(address) ? NO_ACCESS_CONTROL : ports.access
+  const options = {
+    ...ports,
+    resources: ports.store,
+    access,
+    ready,
+    adminFactory: platformaticAdmin,
+    logFactory,
+    clock: systemClock,
+    logger,
+  }
+  const console = await startConsole(options, address)
+  logger.info({ port: console.port, access: access.mode }, 'console started')
+  return console
 }
 
 function connect(settings: OperatorSettings, identity: string, logger: Logger, metrics: Metrics): Promise<KubernetesPorts> {

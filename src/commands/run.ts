@@ -3,15 +3,22 @@ import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { parseDuration } from '../api/duration.ts'
+import { startConsole } from '../console/index.ts'
+import { NO_ACCESS_CONTROL } from '../console/ports.ts'
+import type { Console } from '../console/server.ts'
+import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
 import { kinds } from '../kinds/index.ts'
 import { serveHttp } from '../observability/http.ts'
 import type { HttpServer } from '../observability/http.ts'
 import { createLogger } from '../observability/logger.ts'
+import type { Logger } from '../observability/logger.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import { StreamAnnouncer } from '../standalone/announcer.ts'
+import { FileWriter } from '../standalone/file-writer.ts'
 import type { FileStore } from '../standalone/file-store.ts'
 import type { ListenAddress } from './listen-address.ts'
-import { parseListenAddress } from './listen-address.ts'
+import { isLoopback, parseConsoleAddress, parseListenAddress } from './listen-address.ts'
+import { logFactory } from './log-factory.ts'
 import { print } from './output.ts'
 import type { FolderOptions, Standalone } from './standalone-operator.ts'
 import { standaloneOperator, withFolderOptions } from './standalone-operator.ts'
@@ -21,6 +28,7 @@ interface Options extends FolderOptions {
   readonly once?: boolean
   readonly timeout: number
   readonly listen?: ListenAddress
+  readonly console?: ListenAddress
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
 }
 
@@ -33,6 +41,7 @@ export const runCommand = (): Command =>
     .option('--once', 'stop as soon as every resource is ready or stalled; exit status 0: all are ready, 1: not all')
     .option('--timeout <duration>', 'with --once: how long that may take', parseDuration, 60_000)
     .option('--listen <host:port>', 'serve /metrics, /livez and /readyz', parseListenAddress)
+    .option('--console <host:port>', 'serve the web console, on a loopback address such as 127.0.0.1:8081', parseConsoleAddress)
     .addOption(
       new Option('--log-level <level>', 'detail of operator.log in the state folder')
         .choices(['debug', 'info', 'warn', 'error'])
@@ -55,6 +64,10 @@ function stopOnSignals(stop: AbortController): void {
 }
 
 async function run(options: Options, stop: AbortController): Promise<void> {
+  if (options.console !== undefined && !isLoopback(options.console))
+    throw new Error(
+      '--console: without Kubernetes nobody says who may look: serve it on 127.0.0.1 or ::1, and put what checks users in front',
+    )
   await stat(options.filename).catch((error: unknown) => {
     throw new Error(`--filename: cannot read ${options.filename}: ${(error as Error).message}`)
   })
@@ -70,6 +83,8 @@ async function run(options: Options, stop: AbortController): Promise<void> {
   announcer.say({ what: 'Started', message: `resources in ${options.filename}, state in ${options.state}; Ctrl-C stops`, level: 'info' })
   if (server !== undefined)
     announcer.say({ what: 'Listening', message: `/metrics, /livez and /readyz on port ${server.port}`, level: 'info' })
+  const console = await serveConsole(standalone, options, logger)
+  if (console !== undefined) announcer.say({ what: 'Console', message: `http://localhost:${console.port}`, level: 'info' })
   const running = standalone.operator.run(stop.signal)
   try {
     if (options.once === true) await once(standalone.store, options.timeout, stop, running)
@@ -77,6 +92,7 @@ async function run(options: Options, stop: AbortController): Promise<void> {
   } finally {
     announcer.say({ what: 'Stopping', message: 'workers finish what they have begun', level: 'info' })
     await standalone.workers.close()
+    await console?.close()
     await server?.close()
     logFile.end()
   }
@@ -86,6 +102,26 @@ async function serve({ operator, metrics }: Standalone, address: ListenAddress |
   if (address === undefined) return undefined
   const notReady = (): readonly string[] => (operator.health().ready ? [] : ['the files have not been read yet'])
   return serveHttp({ metrics, live: () => operator.health().live, notReady }, address)
+}
+
+function serveConsole(
+  { operator, store, secrets }: Standalone,
+  { console: address, filename }: Options,
+  logger: Logger,
+): Promise<Console | undefined> {
+  if (address === undefined) return Promise.resolve(undefined)
+  const options = {
+    resources: store,
+    ready: () => operator.health().ready,
+    secrets,
+    access: NO_ACCESS_CONTROL,
+    writer: new FileWriter(filename),
+    adminFactory: platformaticAdmin,
+    logFactory,
+    clock: systemClock,
+    logger,
+  }
+  return startConsole(options, address)
 }
 
 /** Waits until nothing moves any more, says how things stand, and asks everything to stop. */

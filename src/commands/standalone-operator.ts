@@ -44,6 +44,7 @@ export interface Standalone {
   readonly store: FileStore
   readonly workers: ChildWorkers
   readonly metrics: Metrics
+  readonly secrets: FileSecrets
 }
 
 /** Puts the operator together with files and child processes. `readOnly`: what is known is read from the state folder, nothing is written there. */
@@ -82,7 +83,7 @@ export function standaloneOperator(
     // Whoever writes these files runs these workers: an application on the same machine is theirs to call.
     options: { callsAllow: LOOPBACK },
   })
-  return { operator, store, workers, metrics }
+  return { operator, store, workers, metrics, secrets }
 }
 
 const nothing = (): Promise<void> => Promise.resolve()

@@ -24,8 +24,7 @@ export function deadLetterOf(record: LogRecord, handled: Marker['how'] | undefin
 }
 export type DeadLetter = ReturnType<typeof deadLetterOf>
 
-const textOf = ({ headers }: LogRecord, name: string): string | undefined =>
-  headers.findLast(([other]) => other === name)?.[1]?.toString()
+const textOf = ({ headers }: LogRecord, name: string): string | undefined => headers.findLast(([other]) => other === name)?.[1]?.toString()
 
 /** Bytes as text where they are text, else in Base64 with another name. */
 export function bytesAs(name: string, bytes: Buffer | null): Readonly<Record<string, string | null>> {

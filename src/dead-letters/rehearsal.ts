@@ -10,7 +10,7 @@ import type { Visitor } from './visit.ts'
 export type Rehearsed = Pick<RedriveConfig, 'run' | 'select' | 'action' | 'maxRedrives' | 'maxMessages'>
 
 /** What a redrive or a discard would do now: its own decisions, by reading alone. */
-export async function rehearse(desk: DeadLetterDesk, wanted: Rehearsed, passed?: Visitor['passed']): Promise<Progress> {
+export async function rehearse(desk: DeadLetterDesk, wanted: Rehearsed, watch: Pick<Visitor, 'begun' | 'passed'> = {}): Promise<Progress> {
   const { run, select, action, maxRedrives, maxMessages } = wanted
   const counts = { matched: 0, handled: 0, parked: 0 }
   let moved = 0
@@ -26,7 +26,7 @@ export async function rehearse(desk: DeadLetterDesk, wanted: Rehearsed, passed?:
       }
     },
     enough: () => moved >= (maxMessages ?? Infinity),
-    ...(passed && { passed }),
+    ...watch,
   })
   return { ...nothingYet(run), ...counts, fingerprints }
 }

@@ -12,6 +12,8 @@ export interface Visitor {
   readonly visit: (record: LogRecord, handled: Marker['how'] | undefined) => void
   /** True: what comes next is left unread. */
   readonly enough?: () => boolean
+  /** How many offsets there are to go through, once it is known. */
+  readonly begun?: (offsets: number) => void
   /** Every record that was read, selected or not, before it is visited. */
   readonly passed?: (record: LogRecord) => void
 }
@@ -20,12 +22,14 @@ export interface Visitor {
 export async function visitDeadLetters(
   desk: DeadLetterDesk,
   select: Select,
-  { visit, enough = () => false, passed }: Visitor,
+  { visit, enough = () => false, begun, passed }: Visitor,
 ): Promise<readonly string[]> {
   const selected = selectionOf(select)
+  const ranges = await narrowed(desk, select)
+  begun?.(ranges.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0))
   const hidden = await readRanges(
     desk.reader,
-    await narrowed(desk, select),
+    ranges,
     record => {
       if (enough()) return 'enough'
       passed?.(record)
@@ -39,7 +43,7 @@ export async function visitDeadLetters(
 }
 
 /** Partitions, offsets and times say where to begin; brokers find a time by their index. */
-export async function narrowed({ ranges, admin }: DeadLetterDesk, { partitions, offsets, from }: Select): Promise<readonly Range[]> {
+async function narrowed({ ranges, admin }: DeadLetterDesk, { partitions, offsets, from }: Select): Promise<readonly Range[]> {
   const listed = partitions === undefined ? ranges : ranges.filter(({ partition }) => partitions.includes(partition))
   const wanted = offsets === undefined ? listed : listed.flatMap(range => withinOffsets(range, offsets))
   if (from === undefined || wanted.length === 0) return wanted

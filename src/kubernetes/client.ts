@@ -30,6 +30,8 @@ export interface ApiRequest {
   readonly contentType?: 'application/json' | 'application/merge-patch+json' | 'application/apply-patch+yaml'
   readonly signal?: AbortSignal
   readonly timeoutMs?: number
+  /** Asked in the name of whoever this token belongs to, and with nothing of our own. */
+  readonly token?: string
 }
 
 const REQUEST_TIMEOUT_MS = 30_000
@@ -47,7 +49,8 @@ export async function openClient(options: { readonly kubeconfig?: string; readon
   const agent = new https.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS, timeout: IDLE_TIMEOUT_MS })
 
   async function open(request: ApiRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const settings = await server.credentials()
+    const own = await server.credentials()
+    const settings = request.token === undefined ? own : inTheNameOf(request.token, own)
     const body = request.body === undefined ? undefined : JSON.stringify(request.body)
     return exchange(urlOf(server.url, request), body, {
       ...settings,
@@ -97,6 +100,15 @@ export async function openClient(options: { readonly kubeconfig?: string; readon
     },
   }
 }
+
+/** Of our own settings only what leads to the server and proves that it is the right one. */
+const inTheNameOf = (token: string, { ca, agent, rejectUnauthorized, servername }: https.RequestOptions): https.RequestOptions => ({
+  ...(ca !== undefined && { ca }),
+  ...(agent !== undefined && { agent }),
+  ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
+  ...(servername !== undefined && { servername }),
+  headers: { Authorization: `Bearer ${token}` },
+})
 
 async function findApiServer(kubeconfig: string | undefined): Promise<ApiServer> {
   const account = kubeconfig === undefined && process.env.KUBECONFIG === undefined ? podAccount(process.env) : undefined

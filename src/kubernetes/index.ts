@@ -1,7 +1,9 @@
 import type { Clock } from '../api/clock.ts'
+import type { Access, ResourceWriter } from '../console/ports.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { AlertSink, Election, EventSink, ResourceStore, SecretReader, WorkerPlatform } from '../operator/ports.ts'
+import { createAccess } from './access.ts'
 import { createAlertSink } from './alerts.ts'
 import { Applier } from './apply.ts'
 import { openClient } from './client.ts'
@@ -11,6 +13,7 @@ import { createElection } from './lease.ts'
 import { informerMetrics, writeMetrics } from './metrics.ts'
 import { CONFIG_MAPS, DEPLOYMENTS, DISRUPTION_BUDGETS } from './object.ts'
 import { OWNED_SELECTOR } from './ownership.ts'
+import { createResourceWriter } from './resource-writer.ts'
 import { createSecretReader } from './secrets.ts'
 import { createResourceStore } from './store.ts'
 import type { WorkerImage } from './worker-objects.ts'
@@ -40,7 +43,7 @@ export interface KubernetesOptions {
   readonly metrics: Metrics
 }
 
-/** The operator's ports, on an API server. */
+/** The ports of operator and console, on an API server. */
 export interface KubernetesPorts {
   readonly store: ResourceStore
   readonly secrets: SecretReader
@@ -48,6 +51,9 @@ export interface KubernetesPorts {
   readonly alerts: AlertSink
   readonly events: EventSink
   readonly election: Election
+  /** For the console: who may do what, and changes in their name. */
+  readonly access: Access
+  readonly writer: ResourceWriter
   close(): void
 }
 
@@ -88,6 +94,8 @@ export async function connectKubernetes(options: KubernetesOptions): Promise<Kub
             name: options.lease.name,
             namespace: options.lease.namespace ?? client.namespace,
           }),
+    access: createAccess(client, clock),
+    writer: createResourceWriter(client, options.plurals),
     close: () => {
       client.close()
     },

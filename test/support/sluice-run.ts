@@ -27,12 +27,14 @@ export interface SluiceRun {
   stop(): Promise<void>
 }
 
-export async function startSluiceRun(bootstrap?: string): Promise<SluiceRun> {
+/** @param more further arguments */
+export async function startSluiceRun(bootstrap?: string, more: readonly string[] = []): Promise<SluiceRun> {
   const dir = await mkdtemp(join(tmpdir(), 'sluice-run-'))
   const manifests = join(dir, 'manifests')
   const state = join(dir, 'state')
   await mkdir(manifests)
-  const args = ['run', '--filename', manifests, '--state', state, ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])]
+  const address = bootstrap === undefined ? [] : ['--bootstrap', bootstrap]
+  const args = ['run', '--filename', manifests, '--state', state, ...address, ...more]
   const child = spawn(SLUICE, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '' },

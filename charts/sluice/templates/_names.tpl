@@ -46,3 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "sluice.wanted" -}}
 {{- if or (eq .install "Always") (and (eq .install "IfSupported") (.root.Capabilities.APIVersions.Has .api)) -}}true{{- end -}}
 {{- end -}}
+
+{{- define "sluice.console.exposed" -}}
+{{- if and .Values.console.enabled .Values.console.expose -}}true{{- end -}}
+{{- end -}}

@@ -12,6 +12,12 @@ them. Pods, Roles, Namespaces: nothing.
 - apiGroups: [sluice.dev]
   resources: {{ include "sluice.resources.finalizers" . }}
   verbs: [update]
+{{- if and .Values.console.enabled (not .Values.console.expose) }}
+# Whoever is let through to the pod redrives as the operator. Exposed, the console uses the user's own token instead.
+- apiGroups: [sluice.dev]
+  resources: [deadletterredrives]
+  verbs: [create]
+{{- end }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

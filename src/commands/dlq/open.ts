@@ -18,7 +18,7 @@ export const withPipelineOptions = (command: Command): Command =>
   command
     .argument('<namespace/name>', 'the DeadLetterPipeline')
     .addOption(option('--topic-prefix <prefix>', 'its spec.topicPrefix, where it has one'))
-    .addOption(option('--dead-letter-topic <topic>', 'its spec.deadLetter.topic, where it has one'))
+    .addOption(option('--dead-letter-topic <topic>', 'its spec.deadLetter.topic, where it has one, or a topic that its rules name'))
 
 const option = (flags: string, description: string): Option => new Option(flags, description).helpGroup('Pipeline:')
 
@@ -28,11 +28,7 @@ export interface CommandDesk extends DeadLetterDesk {
 }
 
 /** Opens what a command needs of one pipeline, and closes it whatever happens. */
-export async function withDeadLetters<T>(
-  argument: string,
-  options: PipelineOptions,
-  work: (desk: CommandDesk) => Promise<T>,
-): Promise<T> {
+export async function withDeadLetters<T>(argument: string, options: PipelineOptions, work: (desk: CommandDesk) => Promise<T>): Promise<T> {
   const [namespace = '', name = '', ...more] = argument.split('/')
   if (namespace === '' || name === '' || more.length > 0)
     throw new Error(`which pipeline? Write NAMESPACE/NAME, not "${argument.slice(0, 80)}"`)

@@ -8,7 +8,7 @@ import { alerts } from './alerts.ts'
 import type { PipelineConfig } from './config.ts'
 import { breakerState, callProblems, httpConfig, httpSecrets, sharedSources } from './http/plan.ts'
 import type { DeadLetterPipeline } from './resource.ts'
-import { allTopics, bookTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs, waitingTopics } from './topics.ts'
+import { allTopics, bookTopics, deadLetterTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs, waitingTopics } from './topics.ts'
 import type { PipelineTopics } from './topics.ts'
 import { DEFAULT_MAX_ATTEMPTS, backoffOf, longestWaitMs } from './waits.ts'
 
@@ -73,7 +73,9 @@ function topicIntents(
   const own = new Set(taskTopics(topics))
   const books = new Set(bookTopics(topics))
   const waiting = new Set(waitingTopics(topics))
-  const deadPartitions = observed.topics.get(topics.deadLetter)?.partitions ?? deadLetter?.partitions ?? partitions
+  const deadPartitions = Math.max(
+    ...deadLetterTopics(topics).map(topic => observed.topics.get(topic)?.partitions ?? deadLetter?.partitions ?? partitions),
+  )
   return [...topicConfigs(pipeline, topics)].map(([name, configs]) => ({
     name,
     create: own.has(name)
@@ -84,7 +86,7 @@ function topicIntents(
             partitions: books.has(name) ? deadPartitions : (deadLetter?.partitions ?? partitions),
             replicationFactor: deadLetter?.replicationFactor ?? replicationFactor,
           },
-    // What is written about a dead letter stands in the partition of the same number.
+    // What is written about a dead letter stands in the partition of the same number; a rule's topic may have more than the pipeline's own.
     ...(books.has(name) && { partitions: deadPartitions }),
     ...(waiting.has(name) && { partitions: sourcePartitions }),
     configs: { ...configs, ...durable },

@@ -24,7 +24,7 @@ export interface PipelineTopics {
   readonly tiers: readonly WaitingTopic[]
   readonly journal: string
   readonly deadLetter: string
-  /** Which dead letters were redriven or discarded, and who did it: partition p is about partition p of the dead letter topic. */
+  /** Which dead letters were redriven or discarded, and who did it: partition p is about partition p of the dead letter topics. */
   readonly handled: string
   readonly audit: string
   /** With `ordering: Key`: what failed and waits, its key behind it. As many partitions as the source. */
@@ -52,6 +52,9 @@ export function pipelineTopics({ spec, metadata }: DeadLetterPipeline, exists: I
   }
 }
 
+/** The pipeline's own dead letter topic, then those that its rules name. */
+export const deadLetterTopics = ({ deadLetter, ruled }: PipelineTopics): readonly string[] => [deadLetter, ...ruled]
+
 export const tierPrefix = ({ spec, metadata }: DeadLetterPipeline): string => topicName(metadata, spec.topicPrefix, 'tier.')
 
 /** Topics whose partition p belongs to task p. */
@@ -62,7 +65,7 @@ export const taskTopics = ({ retry, redelivery, tiers, journal }: PipelineTopics
   journal,
 ]
 
-/** Topics whose partition p is about partition p of the dead letter topic. */
+/** Topics whose partition p is about partition p of the dead letter topics. */
 export const bookTopics = ({ handled, audit }: PipelineTopics): readonly string[] => [handled, audit]
 
 export const allTopics = (topics: PipelineTopics): readonly string[] => [

@@ -155,6 +155,41 @@ describe('the plan of a redrive', () => {
     expect(plan.workers).toBeUndefined()
   })
 
+  test('should read the dead letter topic of a rule where it is asked to', () => {
+    const ruled: DeadLetterPipeline = {
+      ...pipeline,
+      spec: { ...pipeline.spec, rules: [{ match: { errorClass: ['Fraud'] }, action: 'DeadLetter', deadLetterTopic: 'fraud' }] },
+    }
+    const topics = new Map([...TOPICS, 'fraud'].map(name => aTopic(name)))
+    const redrive = aRedrive({ deadLetterTopic: 'fraud' })
+    const observed = seen({ subject: ruled, topics })
+    expect(kind.interest(redrive, ruled).topics('fraud')).toBe(true)
+    expect(kind.readings?.(redrive, observed)).toEqual({ ends: { topic: 'fraud', partitions: 2 } })
+    const { status } = kind.plan(redrive, { ...observed, readings: { positions: [], bounds: [[0, 1], [0, 1]] } }) // prettier-ignore
+    const plan = kind.plan({ ...redrive, status }, { ...observed, readings: { positions: [] } })
+    expect(plan.workers?.config).toMatchObject({
+      topicId: 'id of fraud',
+      topics: { deadLetter: 'fraud', handled: 'shop.billing.handled', target: 'shop.billing.redelivery' },
+    })
+  })
+
+  test('should refuse a dead letter topic that is none of the pipeline', () => {
+    const plan = kind.plan(
+      aRedrive({ deadLetterTopic: 'orders' }),
+      seen({ topics: new Map([...TOPICS, 'orders'].map(name => aTopic(name))) }),
+    )
+    expect(plan.problems).toEqual([
+      expect.objectContaining({ reason: 'InvalidSpec', message: expect.stringContaining('there are shop.billing.dlq') }),
+    ])
+  })
+
+  test('should wait until what is handled can be written down for every partition', () => {
+    const topics = new Map([...TOPICS.map(name => aTopic(name)), aTopic('shop.billing.dlq', 3)])
+    const plan = kind.plan(aRedrive(), seen({ topics, readings: { positions: [], bounds: [[0, 1], [0, 1], [0, 1]] } })) // prettier-ignore
+    expect(plan.status.phase).toBe('Pending')
+    expect(plan.problems.map(({ message }) => message.split(' ')[1])).toEqual(['shop.billing.handled', 'shop.billing.audit'])
+  })
+
   test('should give up when the dead letter topic was made again', () => {
     const topics = new Map([...TOPICS.map(name => aTopic(name)), ['shop.billing.dlq', { ...aTopic('shop.billing.dlq')[1], id: 'new' }]])
     const plan = kind.plan(aRedrive({}, running), seen({ topics, readings: { positions: [] } }))

@@ -3,7 +3,7 @@ import { isInternalTopic } from '../../api/topic-name.ts'
 import type { Observed } from '../../operator/observed.ts'
 import type { Interest, Plan, Problem, ReadingQuestion } from '../../operator/plan.ts'
 import type { DeadLetterPipeline } from '../dead-letter-pipeline/resource.ts'
-import { allTopics, pipelineTopics } from '../dead-letter-pipeline/topics.ts'
+import { allTopics, deadLetterTopics, pipelineTopics } from '../dead-letter-pipeline/topics.ts'
 import type { PipelineTopics } from '../dead-letter-pipeline/topics.ts'
 import { alerts } from './alerts.ts'
 import type { RedriveConfig } from './config.ts'
@@ -39,11 +39,17 @@ export function interest({ spec }: DeadLetterRedrive, pipeline: DeadLetterPipeli
   return { topics: name => names.has(name), configKeys: [], sizes: false }
 }
 
+/** Topics of the pipeline, with the dead letter topic that is meant. */
+function topicsOf({ spec }: DeadLetterRedrive, pipeline: DeadLetterPipeline): PipelineTopics {
+  const topics = pipelineTopics(pipeline)
+  return { ...topics, deadLetter: spec.deadLetterTopic ?? topics.deadLetter }
+}
+
 /** The ends once, the positions as long as it runs. */
 export function readings(redrive: DeadLetterRedrive, observed: Observed): ReadingQuestion | undefined {
   const pipeline = observed.subject as DeadLetterPipeline | undefined
   if (pipeline === undefined || isOver(redrive) || redrive.spec.suspend === true) return undefined
-  const { deadLetter } = pipelineTopics(pipeline)
+  const { deadLetter } = topicsOf(redrive, pipeline)
   const partitions = observed.topics.get(deadLetter)?.partitions
   if (boundsOf(redrive) === undefined) return partitions === undefined ? undefined : { ends: { topic: deadLetter, partitions } }
   return { group: redriveGroup(redrive.metadata.namespace, pipeline.metadata.name) }
@@ -51,7 +57,7 @@ export function readings(redrive: DeadLetterRedrive, observed: Observed): Readin
 
 export function plan(redrive: DeadLetterRedrive, observed: Observed): Plan {
   const pipeline = observed.subject as DeadLetterPipeline
-  const topics = pipelineTopics(pipeline)
+  const topics = topicsOf(redrive, pipeline)
   const kept = keptOf(redrive)
   if (isOver(redrive)) return { topics: [], problems: redrive.status?.phase === 'Failed' ? [gone(topics)] : [], status: kept }
   if (redrive.spec.suspend === true) return resting('Suspended', kept, SUSPENDED)
@@ -190,7 +196,8 @@ function etaOf({ status }: DeadLetterRedrive, bounds: Bounds, passed: number, no
 /** When it began tells a run from that of an earlier resource of the same name. */
 const runOf = ({ metadata, status }: DeadLetterRedrive): string => `${metadata.namespace}/${metadata.name}/${status?.startedAt ?? ''}`
 
-const REQUESTED_BY = 'sluice.dev/requested-by'
+/** Annotation of a redrive: who asked for it. */
+export const REQUESTED_BY = 'sluice.dev/requested-by'
 
 export function configOf(
   { spec, metadata, status }: DeadLetterRedrive,
@@ -245,7 +252,12 @@ function problemsOf(
   observed: Observed,
 ): readonly Problem[] {
   const { topic } = redrive.spec
-  const own = allTopics(topics)
+  const own = allTopics(pipelineTopics(pipeline))
+  const dead = deadLetterTopics(pipelineTopics(pipeline))
+  if (!dead.includes(topics.deadLetter)) {
+    const message = `spec.deadLetterTopic: ${topics.deadLetter} is no dead letter topic of DeadLetterPipeline ${pipeline.metadata.name}; there are ${dead.join(', ')}`
+    return [{ severity: 'Stalled', reason: 'InvalidSpec', message }]
+  }
   if (topic !== undefined && own.includes(topic)) {
     const message = `spec.topic: ${topic} is a topic of DeadLetterPipeline ${pipeline.metadata.name} itself: choose another, or to: Application`
     return [{ severity: 'Stalled', reason: 'InvalidSpec', message }]
@@ -257,11 +269,24 @@ function problemsOf(
     ]
   }
   const needed = [topics.deadLetter, topics.handled, topics.audit, topic ?? topics.redelivery]
-  return needed
+  const missing = needed
     .filter(name => !observed.topics.has(name))
     .map(name => ({
-      severity: 'NotReady',
-      reason: 'TopicNotFound',
+      severity: 'NotReady' as const,
+      reason: 'TopicNotFound' as const,
       message: `topic ${name} does not exist: is DeadLetterPipeline ${pipeline.metadata.name} ready?`,
+    }))
+  return missing.length > 0 ? missing : bookProblems(topics, observed)
+}
+
+/** What is written about a dead letter stands in the partition of the same number. */
+function bookProblems({ deadLetter, handled, audit }: PipelineTopics, { topics }: Observed): readonly Problem[] {
+  const partitions = topics.get(deadLetter)?.partitions ?? 0
+  return [handled, audit]
+    .filter(name => (topics.get(name)?.partitions ?? 0) < partitions)
+    .map(name => ({
+      severity: 'NotReady',
+      reason: 'Reconciling',
+      message: `topic ${name} has fewer partitions than ${deadLetter}: its DeadLetterPipeline adds them`,
     }))
 }

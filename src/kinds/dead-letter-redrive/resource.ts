@@ -89,6 +89,7 @@ const spec = object(
   'Which dead letters to deliver again, where, and how fast.',
   {
     pipelineRef: localRef('The DeadLetterPipeline whose dead letters are meant.'),
+    deadLetterTopic: optional(topic('The dead letter topic to read: the pipeline’s own, or one that its rules name; its own when absent.')),
     select,
     to: optional(
       choice(
@@ -111,7 +112,7 @@ const spec = object(
       message: 'topic belongs to to: Topic, which needs it',
       fieldPath: '.topic',
     },
-    ...['pipelineRef', 'select', 'to', 'topic', 'maxMessages', 'dryRun', 'maxRedrives', 'transform'].map(field =>
+    ...['pipelineRef', 'deadLetterTopic', 'select', 'to', 'topic', 'maxMessages', 'dryRun', 'maxRedrives', 'transform'].map(field =>
       immutable(field, WAY_OUT),
     ),
   ],

@@ -31,6 +31,12 @@ interface Rule {
   readonly verbs: readonly string[]
 }
 
+/** What a ClusterRole may make. */
+const creates = (objects: readonly Rendered[], name: string): readonly string[] =>
+  (objects.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name)?.rules as readonly Rule[])
+    .filter(({ verbs }) => verbs.includes('create'))
+    .flatMap(({ resources }) => resources)
+
 describe('the chart', () => {
   test('should pass helm lint without a warning', async () => {
     expect(await lintChart()).toContain('0 chart(s) failed')
@@ -100,6 +106,29 @@ describe('the chart', () => {
     expect(names(await renderChart({ alerts: { install: 'Never' } }, { apis: PROMETHEUS }), 'PrometheusRule')).toEqual([])
   })
 
+  test('should serve no console unless asked, and then on the loopback address of the pod, as the operator itself', async () => {
+    expect(JSON.stringify(await renderChart())).not.toMatch(/console|tokenreviews|payloads/i)
+    const objects = await renderChart({ console: { enabled: true } })
+    expect(podOf(objects).containers[0]?.env).toContainEqual({ name: 'SLUICE_CONSOLE', value: '127.0.0.1:8081' })
+    expect(names(objects, 'Service')).toEqual(['sluice-system/sluice-metrics'])
+    expect(names(objects, 'ClusterRole')).toEqual(['sluice', 'sluice-edit', 'sluice-view'])
+    expect(creates(objects, 'sluice')).toContain('deadletterredrives')
+  })
+
+  test('should ask for tokens where the console is exposed, and let nobody read payloads by default', async () => {
+    const objects = await renderChart({ console: { enabled: true, expose: true }, networkPolicy: { enabled: true } })
+    expect(podOf(objects).containers[0]?.env).toContainEqual({ name: 'SLUICE_CONSOLE', value: ':8081' })
+    expect(names(objects, 'Service')).toEqual(['sluice-system/sluice-console', 'sluice-system/sluice-metrics'])
+    expect(creates(objects, 'sluice-console')).toEqual(['tokenreviews', 'subjectaccessreviews'])
+    expect(creates(objects, 'sluice')).not.toContain('deadletterredrives')
+    expect(names(objects, 'ClusterRole')).toContain('sluice-payloads')
+    expect(names(objects, 'ClusterRoleBinding')).toEqual(['sluice', 'sluice-console'])
+    const policy = objects.find(({ kind }) => kind === 'NetworkPolicy') as unknown as {
+      spec: { ingress: readonly { ports: readonly { port: string }[] }[] }
+    }
+    expect(policy.spec.ingress.flatMap(({ ports }) => ports.map(({ port }) => port))).toEqual(['http', 'console'])
+  })
+
   test('should put the dashboard into a ConfigMap for the sidecar of Grafana', async () => {
     const dashboard = (await renderChart({ dashboard: { enabled: true } })).find(object => object.kind === 'ConfigMap')
     const json = (dashboard?.data as Record<string, string> | undefined)?.['sluice.json'] ?? ''
@@ -111,6 +140,7 @@ describe('the chart', () => {
     { values: { operator: { replicas: 'two' } }, field: 'replicas' },
     { values: { alerts: { sources: ['graphite'] } }, field: 'sources' },
     { values: { image: { digest: 'latest' } }, field: 'digest' },
+    { values: { console: { expose: 'yes' } }, field: 'expose' },
     { values: { operatr: {} }, field: 'operatr' },
   ])('should refuse a wrong value and name it: $field', async ({ values, field }) => {
     await expect(renderChart(values)).rejects.toThrow(field)
