@@ -22,7 +22,8 @@ end
 local stalled, ready = conditions.Stalled, conditions.Ready
 
 -- Not ready for a reason that is part of getting there; any other reason wants somebody to look.
-local underway = { Reconciling = true, Probing = true, WorkersNotReady = true, RetentionDecreasing = true, Deleting = true }
+local underway = { Reconciling = true, Probing = true, WorkersNotReady = true, RetentionDecreasing = true, Draining = true,
+  Deleting = true }
 
 if ready ~= nil and ready.status == "True" then
   health.status = "Healthy"

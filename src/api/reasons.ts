@@ -48,8 +48,10 @@ export const REASONS = {
   AlertsApplied: 'The alert rules are in place.',
   AlertsSkipped: 'The cluster has no PrometheusRule kind; alerts are skipped.',
   // deletion
+  Draining: 'The resource was deleted; its workers go on until nothing waits in it any more.',
+  Drained: 'Nothing waited in the deleted resource any more.',
   Deleting: 'The resource is being deleted.',
-  LeftBehind: 'The resource is gone but the brokers did not confirm the deletion of its topics.',
+  LeftBehind: 'The resource is gone, but topics or undelivered messages that were to go before it may still be there.',
   TopicsDeleted: 'The topics of the resource were deleted as its deletionPolicy asks.',
   // changes, as Events
   TopicCreated: 'A topic was created.',

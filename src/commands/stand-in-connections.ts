@@ -21,5 +21,6 @@ export const withStandIns = (store: ResourceStore, bootstrapServers: readonly st
   writeStatus: (ref, status) => store.writeStatus(ref, status),
   addFinalizer: (ref, finalizer) => store.addFinalizer(ref, finalizer),
   removeFinalizer: (ref, finalizer) => store.removeFinalizer(ref, finalizer),
+  namespaceGoes: namespace => store.namespaceGoes(namespace),
   healthy: () => store.healthy(),
 })

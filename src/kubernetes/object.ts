@@ -37,6 +37,7 @@ export interface Collection {
 }
 
 export const CONFIG_MAPS: Collection = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' }
+export const NAMESPACES: Collection = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' }
 export const SECRETS: Collection = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' }
 export const DEPLOYMENTS: Collection = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' }
 export const DISRUPTION_BUDGETS: Collection = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', plural: 'poddisruptionbudgets' }

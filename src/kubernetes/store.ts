@@ -6,7 +6,7 @@ import { hasCode, KubernetesError } from './errors.ts'
 import { WatchedCollection } from './informers.ts'
 import type { InformerOptions } from './informer.ts'
 import type { WriteMetrics } from './metrics.ts'
-import { pathOf, type Collection, type KubernetesObject } from './object.ts'
+import { NAMESPACES, pathOf, type Collection, type KubernetesObject } from './object.ts'
 import { FIELD_MANAGER } from './ownership.ts'
 
 export interface StoreOptions {
@@ -108,6 +108,17 @@ export function createResourceStore(options: StoreOptions): ResourceStore {
     },
     addFinalizer: (ref, finalizer) => changeFinalizers(ref, all => (all.includes(finalizer) ? all : [...all, finalizer])),
     removeFinalizer: (ref, finalizer) => changeFinalizers(ref, all => all.filter(one => one !== finalizer)),
+    async namespaceGoes(namespace) {
+      try {
+        const live = (await client.send({ method: 'GET', path: pathOf(NAMESPACES, undefined, namespace) })) as KubernetesObject
+        return live.metadata.deletionTimestamp !== undefined
+      } catch (error) {
+        if (hasCode(error, 'NotFound')) return true
+        // Permissions of somebody's own making may lack it: the resource is then let go when its time is over.
+        if (hasCode(error, 'Forbidden')) return false
+        throw error
+      }
+    },
     healthy: () => [...watched.values(), ...options.companions].every(collection => collection.healthy),
   }
 }

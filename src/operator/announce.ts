@@ -39,6 +39,9 @@ function detail(changes: readonly Change[]): string {
   return ''
 }
 
+/** Not ready because somebody wants it so. */
+const CALM: ReadonlySet<string> = new Set(['Suspended', 'Draining'])
+
 /** Ready for the spec that it has now. */
 export function isReady({ status, metadata }: Resource): boolean {
   const ready = readyOf(status?.conditions)
@@ -52,7 +55,7 @@ export function announceStatus(events: EventSink, about: Resource, patch: Status
   if (after === undefined || after.status === 'Unknown') return
   if (before?.status === after.status && before.reason === after.reason) return
   if (after.reason === 'Reconciling') return
-  events.emit(about, after.status === 'True' || after.reason === 'Suspended' ? 'Normal' : 'Warning', after.reason, after.message)
+  events.emit(about, after.status === 'True' || CALM.has(after.reason) ? 'Normal' : 'Warning', after.reason, after.message)
 }
 
 const readyOf = (conditions: readonly Condition[] | undefined) => conditions?.find(({ type }) => type === 'Ready')

@@ -151,6 +151,8 @@ export class Connections {
     if (fresh && nowMs - entry.resolvedAtMs < this.#parts.options.secretsIntervalMs) return undefined
     const resolution = await resolveConnection(resource, this.#parts.secrets)
     if (!resolution.ok) {
+      // Deleted with its Secret in one go: those who drain over it have what they need.
+      if (resource.metadata.deletionTimestamp !== undefined && entry.live !== undefined) return undefined
       await this.#close(entry.live)
       entry.live = undefined
       return resolution.message

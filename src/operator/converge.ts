@@ -27,6 +27,8 @@ export interface Look {
   readonly changes: readonly Change[]
   readonly problems: readonly Problem[]
   readonly vanishing: ReadonlySet<string>
+  /** Topics that exist. */
+  readonly seen: ReadonlySet<string>
   readonly connection: LiveConnection
 }
 
@@ -37,11 +39,14 @@ export async function look(engine: Engine, kind: ReconciledKind, resource: Resou
   const { observed, connection } = gathered
   const plan = kind.plan(resource, observed)
   const judged = judgeTopics(plan.topics.filter(writes), observed.connection)
+  const changes = diffTopics(judged.allowed, observed)
   return {
     plan,
-    changes: diffTopics(judged.allowed, observed),
+    // A topic that somebody deleted is not made again for a resource that goes.
+    changes: resource.metadata.deletionTimestamp === undefined ? changes : changes.filter(({ type }) => type !== 'createTopic'),
     problems: [...plan.problems, ...judged.problems],
     vanishing: observed.vanishing,
+    seen: new Set(observed.topics.keys()),
     connection,
   }
 }
@@ -54,19 +59,22 @@ export interface Converged {
   readonly result: Result
 }
 
-/** Brings the cluster, the workers and the alerts in line with one resource, as far as that goes now. */
-export async function converge(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Converged> {
+/**
+ * Brings the cluster, the workers and the alerts in line with one resource, as far as that goes now.
+ * @param draining of a resource that was deleted: what waits in it
+ */
+export async function converge(engine: Engine, kind: ReconciledKind, resource: Resource, draining?: string): Promise<Converged> {
   const first = await look(engine, kind, resource, listingAgeMs(engine, resource))
   const report = new StatusReport(resource, engine.parts.clock.now())
   if ('severity' in first) return { patch: report.notReady(first.reason, first.message), result: {} }
   if (first.plan.observeOnly === true) return observed(report, first)
   const written = await writeTopics(engine, kind, resource, first)
   if ('severity' in written) return { patch: report.notReady(written.reason, written.message), result: { retry: true } }
-  return finish(engine, kind, resource, report, written)
+  return finish(engine, kind, resource, report, written, draining)
 }
 
 /** How old a listing may be; after the first look none from before the change will do. */
-function listingAgeMs({ memory, options, parts }: Engine, resource: Resource): number {
+export function listingAgeMs({ memory, options, parts }: Engine, resource: Resource): number {
   const { changedAtMs = Number.NEGATIVE_INFINITY } = memory.of(resource)
   const sinceChangeMs = parts.clock.monotonicMs() - changedAtMs
   return Math.min(options.resyncIntervalMs * LISTING_AGE_RATIO, Math.max(LISTING_FRESH_MS, sinceChangeMs))
@@ -133,7 +141,14 @@ function keepRequeue(first: Plan, second: Plan): Plan {
   return wishes.length === 0 ? second : { ...second, requeueAfterMs: Math.min(...wishes) }
 }
 
-async function finish(engine: Engine, kind: ReconciledKind, resource: Resource, report: StatusReport, seen: Written): Promise<Converged> {
+async function finish(
+  engine: Engine,
+  kind: ReconciledKind,
+  resource: Resource,
+  report: StatusReport,
+  seen: Written,
+  draining: string | undefined,
+): Promise<Converged> {
   const { plan, vanishing, unsettled, refused } = seen
   const problems = [...seen.problems, ...refused]
   const awaited = awaitedTopics(resource, seen)
@@ -148,6 +163,7 @@ async function finish(engine: Engine, kind: ReconciledKind, resource: Resource, 
     parts: [workers, alerts].flatMap(({ verdict }) => verdict ?? []),
     gone: [workers, alerts].flatMap(({ gone }) => gone ?? []),
     ...(awaited !== undefined && { pending: awaited }),
+    ...(draining !== undefined && { draining }),
     well: { reason: 'Ready', message: 'The cluster is as the spec says.' },
   })
   return { patch, result: resultOf(engine, resource, plan, { unsettled, vanishing, waiting }) }

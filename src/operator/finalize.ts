@@ -2,45 +2,35 @@ import { refKey, refOf, type Resource } from '../api/resource.ts'
 import { mayWrite, nameTopics } from './allow-list.ts'
 import { applyChanges } from './apply.ts'
 import { topicOf } from './diff.ts'
+import { announceAbandoned } from './drain.ts'
 import type { Engine } from './engine.ts'
+import { DRAIN, isHeldBy, release, TOPICS, topicsToDelete } from './holds.ts'
 import type { ReconciledKind } from './kind.ts'
 import { poolKeyOf } from './pools.ts'
 import type { StatusPatch } from './ports.ts'
 import { StatusReport } from './status.ts'
 
-/** Holds a resource that goes until its topics are deleted; only where its spec asks for that. */
-export const FINALIZER = 'sluice.dev/topics'
-
-export const isHeld = ({ metadata }: Resource): boolean => metadata.finalizers?.includes(FINALIZER) === true
-
-/** The topics that go with the resource. */
-export function topicsToDelete(kind: ReconciledKind, resource: Resource): readonly string[] {
-  const { deletionPolicy } = resource.spec as { readonly deletionPolicy?: string }
-  return deletionPolicy === 'Delete' ? (kind.deletes?.(resource) ?? []) : []
-}
-
-/** Adds the finalizer where it is needed and removes it where it is not any more; answers whether it wrote. */
-export async function keepFinalizer(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<void> {
-  const wanted = topicsToDelete(kind, resource).length > 0
-  if (wanted === isHeld(resource)) return
-  if (wanted) await engine.parts.store.addFinalizer(refOf(resource), FINALIZER)
-  else await engine.parts.store.removeFinalizer(refOf(resource), FINALIZER)
-}
-
 export type Finalized = { readonly done: true } | { readonly done: false; readonly patch: StatusPatch }
 
 /**
- * Deletes the topics of a resource that goes, workers first so that nothing writes to them. Attempts are bounded: brokers that stay away
- * must not wedge a namespace, so at last the resource is let go with an Event that names what was left behind.
+ * Lets a resource go that nothing waits in any more: workers first so that nothing writes to its topics, then the topics where its spec says so. Attempts are
+ * bounded: brokers that stay away must not wedge a namespace, so at last the resource is let go with an Event that names what was left behind.
+ * @param abandoned why it goes although something may still wait in it: its topics stay then, whatever its spec says
  */
-export async function finalize(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Finalized> {
-  const { store, workers, events, clock } = engine.parts
+export async function finalize(
+  engine: Engine,
+  kind: ReconciledKind,
+  resource: Resource,
+  abandoned: string | undefined,
+): Promise<Finalized> {
+  const { workers, events, clock } = engine.parts
   const ref = refOf(resource)
-  if (!isHeld(resource)) return { done: true }
+  if (!isHeldBy(resource, TOPICS) && !isHeldBy(resource, DRAIN)) return { done: true }
   const pool = poolKeyOf(engine, kind, resource)
   if (pool === undefined) await workers.remove(ref)
   else await engine.pools.leave(engine, ref, pool)
-  const obstacle = await deleteTopics(engine, kind, resource)
+  if (abandoned !== undefined) announceAbandoned(engine, resource, kind.deletes?.(resource) ?? [], abandoned)
+  const obstacle = abandoned === undefined ? await deleteTopics(engine, kind, resource) : undefined
   const remembered = engine.memory.of(resource)
   if (obstacle !== undefined && ++remembered.deletionAttempts < engine.options.deletionAttempts) {
     const left = engine.options.deletionAttempts - remembered.deletionAttempts
@@ -53,7 +43,7 @@ export async function finalize(engine: Engine, kind: ReconciledKind, resource: R
     const topics = nameTopics(topicsToDelete(kind, resource))
     events.emit(resource, 'Warning', 'LeftBehind', `Gone, but ${topics} may still exist: ${obstacle}. Delete by hand what is not needed.`)
   }
-  await store.removeFinalizer(ref, FINALIZER)
+  await release(engine, resource)
   return { done: true }
 }
 

@@ -1,6 +1,7 @@
 import { refKey, refOf, type Resource, type ResourceRef } from '../api/resource.ts'
 import type { LiveConnection } from './connections.ts'
 import type { Engine } from './engine.ts'
+import { isDraining } from './holds.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { Observed } from './observed.ts'
 import type { Problem } from './plan.ts'
@@ -80,7 +81,7 @@ async function usableConnection(
 
 const notReady = (reason: Problem['reason'], message: string): Problem => ({ severity: 'NotReady', reason, message })
 
-/** Others of the same kind on the same cluster that act on it: not those that go, rest or are invalid. In the store's order: namespace, name. */
+/** Others of the same kind on the same cluster that act on it: not those that are gone but for their topics, rest or are invalid. In the store's order: namespace, name. */
 function siblingsOf(engine: Engine, kind: ReconciledKind, resource: Resource, own: ResourceRef): readonly Resource[] {
   const cluster = engine.connections.clusterId(own)
   const sameCluster = (other: Resource): boolean => {
@@ -93,5 +94,6 @@ function siblingsOf(engine: Engine, kind: ReconciledKind, resource: Resource, ow
     .filter(other => refKey(refOf(other)) !== key && isActive(other) && engine.violationsOf(kind, other).length === 0 && sameCluster(other))
 }
 
-const isActive = ({ metadata, spec }: Resource): boolean =>
-  metadata.deletionTimestamp === undefined && (spec as { readonly suspend?: boolean }).suspend !== true
+const isActive = (resource: Resource): boolean =>
+  isDraining(resource) ||
+  (resource.metadata.deletionTimestamp === undefined && (resource.spec as { readonly suspend?: boolean }).suspend !== true)

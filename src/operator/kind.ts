@@ -28,6 +28,8 @@ export interface ReconciledKind {
   estimate?(resource: Resource, plan: Plan): Estimate
   /** The pool that the resource wants to share workers in, by its spec alone; undefined: workers of its own, or none. */
   poolOf?(resource: Resource): PoolWish | undefined
-  /** Topics to delete when the resource goes and its spec says `deletionPolicy: Delete`; a finalizer exists only then. */
+  /** When a resource is deleted, its workers first finish what `plan().waiting` names; a finalizer holds it meanwhile. */
+  readonly drains?: true
+  /** Topics to delete when the resource goes and its spec says `deletionPolicy: Delete`. */
   deletes?(resource: Resource): readonly string[]
 }

@@ -1,4 +1,5 @@
 import { refKey, refOf, type CommonStatus, type Resource, type ResourceRef } from '../api/resource.ts'
+import { isForced } from './holds.ts'
 import type { OperatorOptions } from './options.ts'
 import type { PoolKey } from './pool-members.ts'
 import type { StatusPatch } from './ports.ts'
@@ -12,6 +13,9 @@ export interface Remembered {
   /** The status that was written last: the store's cache may not have it yet. */
   written: StatusPatch | undefined
   deletionAttempts: number
+  /** Of a resource that drains: since when what waits in it cannot be seen (monotonic), and what was seen last. */
+  unseenSinceMs: number | undefined
+  lastPending: string | undefined
   /** The workers were deployed by this process. */
   deployed: boolean
   /** The pool that it was brought into by this process. */
@@ -44,6 +48,8 @@ export class Memory {
       sent: new Sent(),
       written: undefined,
       deletionAttempts: 0,
+      unseenSinceMs: undefined,
+      lastPending: undefined,
       deployed: false,
       pool: undefined,
       alerted: false,
@@ -73,8 +79,10 @@ export class Memory {
 }
 
 /** What users and the API server ask of a resource, without what the operator itself writes. */
-export const askedBy = ({ metadata }: Resource): string =>
-  JSON.stringify([metadata.uid, metadata.generation, metadata.deletionTimestamp, metadata.finalizers])
+export const askedBy = (resource: Resource): string => {
+  const { uid, generation, deletionTimestamp, finalizers } = resource.metadata
+  return JSON.stringify([uid, generation, deletionTimestamp, finalizers, isForced(resource)])
+}
 
 export function withStatus(
   resource: Resource,

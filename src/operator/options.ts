@@ -55,6 +55,12 @@ export interface OperatorOptions {
   readonly backoffMaxMs: number
   /** Attempts to delete the topics of a deleted resource before it is let go. @default 5 */
   readonly deletionAttempts: number
+  /** Between two looks at what still waits in a deleted resource. @default 10000 */
+  readonly drainIntervalMs: number
+  /** How long a deleted resource is held although nobody can see what waits in it. @default 600000 */
+  readonly drainPatienceMs: number
+  /** How long a deleted connection waits for its users to be deleted as well: one command may delete all. @default 30000 */
+  readonly connectionGraceMs: number
   /** Bytes of records that one worker may hold. @default 134217728 */
   readonly workerMemoryBudgetBytes: number
   /** Addresses and ranges that calls of workers may go to although they would be refused. @default [] */
@@ -76,6 +82,9 @@ export const DEFAULT_OPTIONS: OperatorOptions = {
   backoffInitialMs: 1_000,
   backoffMaxMs: 300_000,
   deletionAttempts: 5,
+  drainIntervalMs: 10_000,
+  drainPatienceMs: 600_000,
+  connectionGraceMs: 30_000,
   workerMemoryBudgetBytes: 128 * 2 ** 20,
   callsAllow: [],
   clientId: 'sluice-operator',

@@ -15,6 +15,28 @@ export interface Plan {
   readonly observeOnly?: boolean
   /** Look again at the latest after this time, e.g. for the next step of a stepwise change. */
   readonly requeueAfterMs?: number
+  /** What must have run empty before the resource may go; of kinds that drain. */
+  readonly waiting?: Waiting
+}
+
+/** Records that wait in topics of the resource, and who works on them. */
+export interface Waiting {
+  /** Consumer group of the workers. Below its committed positions everything is done, whatever else is in memory or in a journal. */
+  readonly group: string
+  readonly sources: readonly WaitingSource[]
+  /** What is written now has left every source after this time, if nothing is in the way. */
+  readonly longestMs: number
+}
+
+export interface WaitingSource {
+  readonly topic: string
+  readonly partitions: number
+  /** Others than the workers write to it, also after the resource was deleted. */
+  readonly open?: true
+  /** Not the workers read it but this group: what it has not read counts as well. */
+  readonly readBy?: string
+  /** How many records wait here, by the note beside the group's position in the same partition of `topic`; otherwise offsets are counted. */
+  readonly counted?: { readonly topic: string; readonly count: (note: string) => number | undefined }
 }
 
 export interface TopicIntent {

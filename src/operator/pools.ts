@@ -3,6 +3,7 @@ import type { CommittedOffset } from '../kafka/admin.ts'
 import type { LiveConnection } from './connections.ts'
 import { runningGeneration, type Contract } from './contract.ts'
 import type { Engine } from './engine.ts'
+import { isDraining } from './holds.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { WorkersView } from './observed.ts'
 import type { Problem, WorkerIntent } from './plan.ts'
@@ -25,6 +26,8 @@ interface Pool {
   connection: LiveConnection | undefined
   /** What members were planned to be, by key; lost with the process, since the contract that runs has it too. */
   readonly planned: Map<string, { readonly value: unknown }>
+  /** By uid: those that left although the store still has them. */
+  readonly left: Set<string>
   /** One write at a time: what comes meanwhile goes into the next one. */
   turn: Promise<unknown>
   applied: { readonly deployment: WorkerDeployment; readonly of: string; readonly atMs: number } | undefined
@@ -61,6 +64,7 @@ export class Pools {
     pool.group = intent.group
     pool.connection = connection
     pool.planned.set(refKey(refOf(resource)), { value: intent.config })
+    pool.left.delete(resource.metadata.uid ?? '')
     const { deployment, written } = await this.#inTurn(pool, () => this.#apply(engine, pool, connection))
     const { kind, metadata } = resource
     const generation = deployment.contract.resources.find(told => told.kind === kind && told.name === metadata.name)?.generation ?? 0
@@ -81,6 +85,8 @@ export class Pools {
   async leave(engine: Engine, ref: ResourceRef, key: PoolKey): Promise<void> {
     const pool = this.#of(key)
     pool.planned.delete(refKey(ref))
+    const leaving = engine.parts.store.get(ref)
+    if (leaving?.metadata.uid !== undefined) pool.left.add(leaving.metadata.uid)
     await this.#inTurn(pool, async () => {
       const connection =
         pool.connection ?? engine.connections.live({ kind: engine.connectionKind, namespace: key.namespace, name: key.connection })
@@ -111,6 +117,7 @@ export class Pools {
       group: '',
       connection: undefined,
       planned: new Map(),
+      left: new Set(),
       turn: Promise.resolve(),
       applied: undefined,
       notes: undefined,
@@ -181,14 +188,15 @@ const keyOf = (engine: Engine, resource: Resource, pool: string): PoolKey => ({
   pool,
 })
 
-/** All resources that name the pool and do not go, of all kinds: also those that rest or are invalid now, since their workers go on. */
-function membersOf(engine: Engine, { key, planned }: Pool): readonly Member[] {
+/** All resources that name the pool, of all kinds, until they have left: also those that drain, rest or are invalid now, since their workers go on. */
+function membersOf(engine: Engine, { key, planned, left }: Pool): readonly Member[] {
   const members: Member[] = []
   for (const kind of engine.kinds.values()) {
     if (kind.poolOf === undefined) continue
     for (const resource of engine.parts.store.list(kind.definition.kind)) {
-      const { namespace, deletionTimestamp } = resource.metadata
-      if (namespace !== key.namespace || deletionTimestamp !== undefined || kind.connectionOf(resource) !== key.connection) continue
+      const { namespace, deletionTimestamp, uid = '' } = resource.metadata
+      if (namespace !== key.namespace || kind.connectionOf(resource) !== key.connection || left.has(uid)) continue
+      if (deletionTimestamp !== undefined && !isDraining(resource)) continue
       const wish = kind.poolOf(resource)
       if (wish?.pool !== key.pool) continue
       const config = planned.get(refKey(refOf(resource)))

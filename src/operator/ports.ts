@@ -19,6 +19,8 @@ export interface ResourceStore {
   writeStatus(ref: ResourceRef, status: StatusPatch): Promise<'written' | 'unchanged' | 'conflict' | 'gone'>
   addFinalizer(ref: ResourceRef, finalizer: string): Promise<void>
   removeFinalizer(ref: ResourceRef, finalizer: string): Promise<void>
+  /** Everything in the namespace is being deleted, workers included: nothing can be finished there. */
+  namespaceGoes(namespace: string): Promise<boolean>
   /** False: the cache may be stale (watch silent for too long). For `/livez`. */
   healthy(): boolean
 }

@@ -5,7 +5,9 @@ import type { ConnectionSpec } from './connection-settings.ts'
 import { objectName } from './contracts.ts'
 import { converge, LISTING_FRESH_MS } from './converge.ts'
 import type { Engine, Result } from './engine.ts'
-import { finalize, keepFinalizer } from './finalize.ts'
+import { drain } from './drain.ts'
+import { finalize } from './finalize.ts'
+import { IN_USE, isDraining, isHeldBy, keepFinalizers, release, usersOf } from './holds.ts'
 import type { ReconciledKind } from './kind.ts'
 import { askedBy } from './memory.ts'
 import type { StatusPatch } from './ports.ts'
@@ -37,7 +39,8 @@ export async function reconcile(engine: Engine, ref: ResourceRef): Promise<Outco
 async function reconcileStored(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
   const report = () => new StatusReport(resource, engine.parts.clock.now())
   const isConnection = kind.definition.kind === engine.connectionKind
-  if (resource.metadata.deletionTimestamp !== undefined) return goodbye(engine, kind, resource)
+  if (resource.metadata.deletionTimestamp !== undefined)
+    return isConnection ? partWithConnection(engine, resource) : goodbye(engine, kind, resource)
   if ((resource.spec as { readonly suspend?: boolean }).suspend === true && kind.plansSuspended !== true) {
     if (isConnection) await withdraw(engine, resource, 'suspended')
     return save(engine, resource, report().suspended(), {})
@@ -51,7 +54,7 @@ async function reconcileStored(engine: Engine, kind: ReconciledKind, resource: R
   const isNews = resource.status?.observedGeneration !== resource.metadata.generation
   if (isNews) engine.memory.of(resource).changedAtMs = engine.parts.clock.monotonicMs()
   const seen = resource.status?.conditions === undefined ? await greet(engine, resource) : resource
-  await keepFinalizer(engine, kind, seen)
+  await keepFinalizers(engine, kind, seen)
   if (isConnection) return reconcileConnection(engine, kind, seen)
   const { patch, result } = await converge(engine, kind, seen)
   return save(engine, seen, patch, isNews ? soon(result) : result)
@@ -116,9 +119,34 @@ function wakeDependants(engine: Engine, { namespace, name }: ResourceRef): void 
 }
 
 async function goodbye(engine: Engine, kind: ReconciledKind, resource: Resource): Promise<Outcome> {
-  const finalized = await finalize(engine, kind, resource)
+  const drained = await drain(engine, kind, resource)
+  if (!drained.over) return save(engine, resource, drained.patch, drained.result)
+  const finalized = await finalize(engine, kind, resource, drained.abandoned)
   return finalized.done ? {} : save(engine, resource, finalized.patch, { retry: true })
 }
+
+/** Those who drain need it to the end; those who were not deleted yet may be the next that the same command deletes. */
+async function partWithConnection(engine: Engine, resource: Resource): Promise<Outcome> {
+  if (!isHeldBy(resource, IN_USE)) return {}
+  const { clock, store } = engine.parts
+  const users = usersOf(engine, resource)
+  const draining = users.filter(isDraining)
+  const graceMs = Date.parse(resource.metadata.deletionTimestamp ?? '') + engine.options.connectionGraceMs - clock.now()
+  const isNeeded = draining.length > 0 || (users.length > 0 && graceMs > 0)
+  if (!isNeeded || (await store.namespaceGoes(resource.metadata.namespace))) {
+    await release(engine, resource)
+    return {}
+  }
+  const probe = await engine.connections.probe(resource)
+  const names = (draining.length > 0 ? draining : users).map(({ kind, metadata }) => `${kind} "${metadata.name}"`)
+  const shown = `${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : ''}`
+  const why =
+    draining.length > 0 ? `${shown} must run empty first, and does so over this connection` : `${shown} works over this connection still`
+  const patch = new StatusReport(resource, clock.now()).deleting(probe.ok ? why : `${why}, whose brokers do not answer: ${probe.message}`)
+  return save(engine, resource, patch, { requeueAfterMs: engine.options.probeRetryMs })
+}
+
+const MOST_NAMED = 5
 
 /** The resource is gone: so is everything that was kept for it. */
 async function forget(engine: Engine, kind: ReconciledKind, ref: ResourceRef): Promise<Outcome> {

@@ -15,6 +15,8 @@ export interface Findings {
   readonly gone: readonly ConditionType[]
   /** Why it is not over yet although nothing is wrong. */
   readonly pending?: string
+  /** It was deleted; what waits in it. */
+  readonly draining?: string
   /** Reason and message when all is well. */
   readonly well: { readonly reason: Reason; readonly message: string }
 }
@@ -47,6 +49,11 @@ export class StatusReport {
     return this.#patch(trio({ ready: 'False', reason: 'Deleting', message, reconciling: true, stalled: false }))
   }
 
+  /** Deleted, and held while something waits in it. */
+  draining(message: string): StatusPatch {
+    return this.#patch(trio({ ready: 'False', reason: 'Draining', message, reconciling: true, stalled: false }))
+  }
+
   /** A human must change the spec. */
   stalled(reason: Reason, message: string): StatusPatch {
     return this.#patch(trio({ ready: 'False', reason, message, reconciling: false, stalled: true }))
@@ -57,8 +64,8 @@ export class StatusReport {
     return this.#patch(trio({ ready: 'False', reason, message, reconciling: true, stalled: false }))
   }
 
-  found({ problems, fields, parts, gone, pending, well }: Findings): StatusPatch {
-    return this.#patch([...verdictOf(problems, pending, well), ...parts], fields, gone)
+  found({ fields, parts, gone, ...findings }: Findings): StatusPatch {
+    return this.#patch([...verdictOf(findings), ...parts], fields, gone)
   }
 
   #patch(verdicts: readonly Verdict[], fields = fieldsOf(this.#resource), gone: readonly string[] = []): StatusPatch {
@@ -69,12 +76,17 @@ export class StatusReport {
   }
 }
 
-function verdictOf(problems: readonly Problem[], pending: string | undefined, well: Findings['well']): readonly Verdict[] {
+function verdictOf({ problems, pending, draining, well }: Omit<Findings, 'fields' | 'parts' | 'gone'>): readonly Verdict[] {
   const stalled = problems.filter(({ severity }) => severity === 'Stalled')
   const notReady = problems.filter(({ severity }) => severity === 'NotReady')
   const worst = stalled[0] ?? notReady[0]
+  const told = worst && tell(worst, stalled.length > 0 ? stalled : notReady)
+  if (draining !== undefined) {
+    const message = worst === undefined ? draining : `${draining} In its way is ${worst.reason}: ${told}`
+    return trio({ ready: 'False', reason: 'Draining', message, reconciling: true, stalled: stalled.length > 0 })
+  }
   if (worst !== undefined) {
-    const message = tell(worst, stalled.length > 0 ? stalled : notReady)
+    const message = told ?? ''
     return trio({ ready: 'False', reason: worst.reason, message, reconciling: stalled.length === 0, stalled: stalled.length > 0 })
   }
   if (pending !== undefined) return trio({ ready: 'False', reason: 'Reconciling', message: pending, reconciling: true, stalled: false })

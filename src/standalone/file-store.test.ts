@@ -141,6 +141,22 @@ describe('FileStore', () => {
     expect(again.get(ref('a'))).toBeUndefined()
   })
 
+  test('should tell a resource that goes what its file says of annotations, and make it anew from the file once it is gone', async () => {
+    const forced = { apiVersion: API_VERSION, kind: 'DelayQueue', metadata: { name: 'a', annotations: { now: 'true' } }, spec: {} }
+    await writeFile(join(folder, 'a.yaml'), queue('a', {}))
+    const store = await open()
+    await store.addFinalizer(ref('a'), FINALIZER)
+    const uid = store.get(ref('a'))?.metadata.uid
+    await unlink(join(folder, 'a.yaml'))
+    await until(() => store.get(ref('a'))?.metadata.deletionTimestamp !== undefined)
+    await writeFile(join(folder, 'a.yaml'), JSON.stringify(forced))
+    await until(() => store.get(ref('a'))?.metadata.annotations?.now === 'true')
+    expect(store.get(ref('a'))?.metadata).toMatchObject({ uid, finalizers: [FINALIZER] })
+    expect(said.filter(({ what }) => what === 'Waiting')).toHaveLength(1)
+    await store.removeFinalizer(ref('a'), FINALIZER)
+    await until(() => (store.get(ref('a'))?.metadata.uid ?? uid) !== uid)
+  })
+
   test('should not take a resource of another folder for deleted', async () => {
     await writeFile(join(folder, 'a.yaml'), queue('a', {}))
     const store = await open()

@@ -95,6 +95,11 @@ export class FileStore implements ResourceStore {
     else await this.#put(next)
   }
 
+  /** A folder has no namespaces that could go: a resource goes with its file. */
+  namespaceGoes(): Promise<boolean> {
+    return Promise.resolve(false)
+  }
+
   healthy(): boolean {
     return this.#options.clock.monotonicMs() - this.#lastScanMs < STALE_MS
   }
@@ -158,13 +163,27 @@ export class FileStore implements ResourceStore {
     const source = resolve(document.file)
     const next = this.#asStored(document, old?.resource)
     if (old?.source === source && isDeepStrictEqual(next, old.resource)) return []
-    // The one of that name has to go first, as in Kubernetes.
-    if (old?.resource.metadata.deletionTimestamp !== undefined) return []
+    if (old?.resource.metadata.deletionTimestamp !== undefined) return this.#reappeared(old, next)
     const definition = this.#options.definitions.find(({ kind }) => kind === document.kind)
     const violations = definition === undefined ? [] : validateResource(definition, document.object, old?.resource)
     if (violations.length > 0) return violations.map(({ field, message }) => problemOf(document, message, field))
     await this.#put({ resource: next, source })
     this.#notify(refOf(next))
+    return []
+  }
+
+  /** The one of that name has to go first, as in Kubernetes; what can be said to it meanwhile are annotations. */
+  async #reappeared(old: StoredResource, { metadata: { annotations = {} } }: Resource): Promise<readonly ManifestProblem[]> {
+    const ref = refOf(old.resource)
+    const once = `${refKey(ref)} ${old.resource.metadata.uid ?? ''}`
+    if (!this.#noted.has(once)) {
+      this.#noted.add(once)
+      const message = 'was deleted when its file was gone and has to go first; what its file says now is taken up after that'
+      this.#options.announcer.say({ about: ref, what: 'Waiting', message, level: 'info' })
+    }
+    if (isDeepStrictEqual(old.resource.metadata.annotations ?? {}, annotations)) return []
+    await this.#put(withMetadata(old, { annotations }))
+    this.#notify(ref)
     return []
   }
 

@@ -1,6 +1,6 @@
 {{/*
 What the operator may do in a namespace that it watches. Secrets are read by name: there is no list, so a leaked token cannot browse
-them. Pods, Roles, Namespaces: nothing.
+them. Of a namespace it sees whether it is being deleted: nothing can be finished there then. Pods, Roles: nothing.
 */}}
 {{- define "sluice.permissions" -}}
 - apiGroups: [sluice.dev]
@@ -20,6 +20,9 @@ them. Pods, Roles, Namespaces: nothing.
 {{- end }}
 - apiGroups: [""]
   resources: [secrets]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [namespaces]
   verbs: [get]
 - apiGroups: [""]
   resources: [configmaps]

@@ -46,6 +46,8 @@ const Http = Type.Object(
   {
     /** Topic that the application would read. */
     source: Topic,
+    /** Nothing more of it is read: the pipeline was deleted, and finishes what has failed before. */
+    sourceClosed: Type.Optional(Type.Literal(true)),
     target: Type.Object(
       {
         url: Type.String({ minLength: 1 }),

@@ -15,6 +15,7 @@ export const kind: Kind = {
   interest: resource => interest(pipeline(resource)),
   readings: resource => readings(pipeline(resource)),
   plan: (resource, observed) => plan(pipeline(resource), observed),
+  drains: true,
   deletes: resource => {
     const topics = pipelineTopics(pipeline(resource))
     // A dead letter topic that the spec names may be shared with others.

@@ -2,7 +2,8 @@ import { parseDuration } from '../../api/duration.ts'
 import { anyGlob } from '../../api/glob.ts'
 import { isInternalTopic, topicName, topicNameProblem } from '../../api/topic-name.ts'
 import type { Observed } from '../../operator/observed.ts'
-import type { Interest, Plan, Problem, ReadingQuestion, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
+import type { Interest, Plan, Problem, ReadingQuestion, TopicIntent, Waiting, WorkerIntent } from '../../operator/plan.ts'
+import { waitingIn } from '../delay-queue/drain.ts'
 import { podShape } from '../workers.ts'
 import { alerts } from './alerts.ts'
 import type { PipelineConfig } from './config.ts'
@@ -39,12 +40,13 @@ export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
   const partitions =
     observed.topics.get(topics.retry)?.partitions ?? observed.topics.get(pipeline.spec.source.topic)?.partitions ?? DEFAULT_PARTITIONS
   const sourcePartitions = observed.topics.get(pipeline.spec.source.topic)?.partitions ?? partitions
+  const watched = { partitions, sourcePartitions: isDeleted(pipeline) ? 0 : sourcePartitions }
   const problems = problemsOf(pipeline, topics, partitions, observed)
   const breaker = breakerState(pipeline.spec, observed)
   const stalled = problems.some(problem => problem.severity === 'Stalled')
   return {
     topics: stalled ? [] : topicIntents(pipeline, topics, { partitions, sourcePartitions }, observed),
-    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, { partitions, sourcePartitions }) }),
+    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, watched) }),
     problems,
     ...(pipeline.spec.delivery.http !== undefined && { requeueAfterMs: LOOK_AT_CALLS_MS }),
     status: {
@@ -57,7 +59,26 @@ export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
         jitter: backoffOf(pipeline.spec).jitter,
       },
     },
+    waiting: waiting(pipeline, topics, partitions),
   }
+}
+
+/** With HTTP delivery the workers are the application's consumers: its group is where people look for its lag, and where it was left off. */
+const groupOf = ({ metadata, spec }: DeadLetterPipeline): string =>
+  spec.delivery.http === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dlp` : spec.source.group
+
+const isDeleted = ({ metadata }: DeadLetterPipeline): boolean => metadata.deletionTimestamp !== undefined
+
+/**
+ * What was handed to the pipeline; never the source, which is the application's own and keeps its position in it. What an application has not read of its
+ * redeliveries counts only where it would be deleted.
+ */
+function waiting(pipeline: DeadLetterPipeline, { retry, redelivery, tiers }: PipelineTopics, partitions: number): Waiting {
+  const { spec } = pipeline
+  const own = waitingIn({ group: groupOf(pipeline), partitions, input: retry, fixed: [], tiers, maxDelayMs: longestWaitMs(spec) })
+  if (spec.delivery.http !== undefined) return { ...own, sources: [...own.sources, { topic: redelivery, partitions }] }
+  if (spec.deletionPolicy !== 'Delete') return own
+  return { ...own, sources: [...own.sources, { topic: redelivery, partitions, readBy: spec.source.group }] }
 }
 
 function topicIntents(
@@ -97,18 +118,18 @@ function topicIntents(
 const ownDeadLetter = ({ metadata, spec }: DeadLetterPipeline): string => topicName(metadata, spec.topicPrefix, 'dlq')
 
 function workerIntent(pipeline: DeadLetterPipeline, topics: PipelineTopics, partitions: number): WorkerIntent {
-  const { spec, metadata } = pipeline
+  const { spec } = pipeline
   return {
     replicas: spec.workers?.replicas ?? DEFAULT_REPLICAS,
-    // With HTTP delivery the workers are the application's consumers: its group is where people look for its lag, and where it was left off.
-    group: spec.delivery.http === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dlp` : spec.source.group,
+    group: groupOf(pipeline),
     config: configOf(pipeline, topics, partitions),
     ...(spec.delivery.http !== undefined && { secrets: httpSecrets(spec.delivery.http) }),
     ...podShape(spec.workers),
   }
 }
 
-function configOf({ spec }: DeadLetterPipeline, topics: PipelineTopics, partitions: number): PipelineConfig {
+function configOf(pipeline: DeadLetterPipeline, topics: PipelineTopics, partitions: number): PipelineConfig {
+  const { spec } = pipeline
   const { retry, redelivery, tiers, journal, deadLetter } = topics
   return {
     partitions,
@@ -120,7 +141,9 @@ function configOf({ spec }: DeadLetterPipeline, topics: PipelineTopics, partitio
     ...(spec.retry?.deadline !== undefined && { deadlineMs: parseDuration(spec.retry.deadline) }),
     rules: spec.rules ?? [],
     springHeaders: spec.deadLetter?.compatibility === 'Spring',
-    ...(spec.delivery.http !== undefined && { http: httpConfig(spec, spec.delivery.http, topics.waiting) }),
+    ...(spec.delivery.http !== undefined && {
+      http: { ...httpConfig(spec, spec.delivery.http, topics.waiting), ...(isDeleted(pipeline) && { sourceClosed: true }) },
+    }),
   }
 }
 

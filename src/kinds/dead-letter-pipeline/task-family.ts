@@ -32,7 +32,9 @@ function callFamilies(resource: ContractResource, namespace: string): readonly T
       metrics: [...metrics, ...callMetrics],
     }
   }
-  return [family(http.source, http.waitingTopic === undefined ? [] : [http.waitingTopic]), family(config.topics.redelivery, [])]
+  const redelivery = family(config.topics.redelivery, [])
+  if (http.sourceClosed === true) return [redelivery]
+  return [family(http.source, http.waitingTopic === undefined ? [] : [http.waitingTopic]), redelivery]
 }
 
 export const worked: WorkedKind = {

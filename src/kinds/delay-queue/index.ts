@@ -16,6 +16,7 @@ export const kind: Kind = {
   interest: resource => interest(queue(resource)),
   poolOf: resource => poolOf(queue(resource)),
   plan: (resource, observed) => plan(queue(resource), observed),
+  drains: true,
   estimate: (resource, { topics }) => estimateOf(subjectOf(queue(resource), topics)),
   deletes: resource => {
     const topics = queueTopics(queue(resource))

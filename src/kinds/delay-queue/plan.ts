@@ -2,10 +2,11 @@ import { parseDuration } from '../../api/duration.ts'
 import { anyGlob } from '../../api/glob.ts'
 import { isInternalTopic, topicName, topicNameProblem } from '../../api/topic-name.ts'
 import type { Observed } from '../../operator/observed.ts'
-import type { Interest, Plan, PoolWish, Problem, TopicIntent, WorkerIntent } from '../../operator/plan.ts'
+import type { Interest, Plan, PoolWish, Problem, TopicIntent, Waiting, WorkerIntent } from '../../operator/plan.ts'
 import { podShape, poolGroup, poolWish } from '../workers.ts'
 import { alerts } from './alerts.ts'
 import type { QueueConfig } from './config.ts'
+import { waitingIn } from './drain.ts'
 import type { DelayQueue } from './resource.ts'
 import { ownTopics, queueTopics, topicConfigs } from './topics.ts'
 import type { QueueTopics } from './topics.ts'
@@ -41,8 +42,15 @@ export function plan(queue: DelayQueue, observed: Observed): Plan {
     alerts: alerts(queue, partitions),
     problems,
     status: statusOf(queue, topics, partitions),
+    waiting: waiting(queue, topics, partitions),
   }
 }
+
+const groupOf = ({ spec, metadata }: DelayQueue): string =>
+  spec.workers?.pool === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dq` : poolGroup(metadata.namespace, spec.workers.pool)
+
+const waiting = (queue: DelayQueue, { input, fixed, tiers }: QueueTopics, partitions: number): Waiting =>
+  waitingIn({ group: groupOf(queue), partitions, input, fixed, tiers, maxDelayMs: parseDuration(queue.spec.maxDelay) })
 
 function topicIntents(queue: DelayQueue, topics: QueueTopics, partitions: number, observed: Observed): readonly TopicIntent[] {
   const { replicationFactor, minInsyncReplicas } = observed.connection.defaults
@@ -57,11 +65,11 @@ function topicIntents(queue: DelayQueue, topics: QueueTopics, partitions: number
 }
 
 function workerIntent(queue: DelayQueue, topics: QueueTopics, partitions: number, observed: Observed): WorkerIntent {
-  const { spec, metadata } = queue
+  const { spec } = queue
   const pool = spec.workers?.pool
   return {
     replicas: spec.workers?.replicas ?? DEFAULT_REPLICAS,
-    group: pool === undefined ? `sluice.${metadata.namespace}.${metadata.name}.dq` : poolGroup(metadata.namespace, pool),
+    group: groupOf(queue),
     ...(pool !== undefined && { pool: { name: pool, input: { topic: topics.input, partitions } } }),
     config: configOf(queue, topics, partitions, observed),
     ...podShape(spec.workers),

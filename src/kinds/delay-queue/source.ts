@@ -14,6 +14,9 @@ const READ_AHEAD_BYTES = 524_288
 /** Far records that wait for their transaction before the input is held. */
 const UNSETTLED_RECORDS = 20_000
 
+/** Names a source in the journal and in notes. */
+export const roleOf = (type: Source['type'], delayMs: number): string => (type === 'input' ? 'in' : `${type} ${delayMs}`)
+
 /** One topic that is consumed with a committed offset, in the partition of the task. */
 export class Source {
   readonly topic: string
@@ -39,7 +42,7 @@ export class Source {
     this.topic = topic
     this.type = type
     this.delayMs = delayMs
-    this.role = type === 'input' ? 'in' : `${type} ${delayMs}`
+    this.role = roleOf(type, delayMs)
     this.limits = new Limits(maxDelayMs)
   }
 

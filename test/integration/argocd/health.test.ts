@@ -40,6 +40,7 @@ describe('the health that Argo CD sees', () => {
     { when: 'the status is of an older generation', given: resource([READY], { generation: 3 }), want: 'Progressing' },
     { when: 'it is known to be unknown', given: resource([condition('Ready', 'Unknown', 'Reconciling')]), want: 'Progressing' },
     { when: 'its workers start', given: resource([condition('Ready', 'False', 'WorkersNotReady')]), want: 'Progressing' },
+    { when: 'it was deleted and runs empty', given: resource([condition('Ready', 'False', 'Draining')]), want: 'Progressing' },
     { when: 'the password is wrong', given: resource([condition('Ready', 'False', 'AuthenticationFailed')]), want: 'Degraded' },
     {
       when: 'it is stalled',

@@ -23,6 +23,8 @@ export class FakeStore implements ResourceStore {
   readonly writes: string[] = []
   started = false
   isHealthy = true
+  /** The namespace is being deleted. */
+  goes = false
   /** Answered to the next status writes instead of writing. */
   answers: ('conflict' | 'gone')[] = []
 
@@ -69,6 +71,10 @@ export class FakeStore implements ResourceStore {
     const { metadata } = this.get(ref) ?? {}
     if (metadata?.deletionTimestamp !== undefined && metadata.finalizers?.length === 0) this.#remove(ref)
     return Promise.resolve()
+  }
+
+  namespaceGoes(): Promise<boolean> {
+    return Promise.resolve(this.goes)
   }
 
   healthy(): boolean {
