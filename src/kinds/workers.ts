@@ -54,7 +54,7 @@ export type WorkersSpec = Of<typeof workers>
 export const poolIsImmutable: Rule = {
   rule: `(${has('self')}) == (${has('oldSelf')}) && (!(${has('self')}) || self.workers.pool == oldSelf.workers.pool)`,
   message:
-    'workers.pool cannot be changed: the position in the topics belongs to the pool; delete the resource, which keeps its topics, and create it anew once its workers have let go of it',
+    'workers.pool cannot be changed: the position in the topics belongs to the pool; delete the resource with annotation sluice.dev/force-delete=true, which keeps its topics, and create it anew once its workers have let go of it',
   fieldPath: '.workers.pool',
 }
 

@@ -42,7 +42,17 @@ export async function keepFinalizers(engine: Engine, kind: ReconciledKind, resou
     if (isWanted === isHeldBy(resource, finalizer)) continue
     if (isWanted) await store.addFinalizer(refOf(resource), finalizer)
     else await store.removeFinalizer(refOf(resource), finalizer)
+    if (isWanted && finalizer === DRAIN) holdConnection(engine, kind, resource)
   }
+}
+
+/** At once, not with its next probe: one command may delete both. */
+function holdConnection(engine: Engine, kind: ReconciledKind, resource: Resource): void {
+  const name = connectionNameOf(engine, kind, resource)
+  if (name === undefined) return
+  const ref = { kind: engine.connectionKind, namespace: resource.metadata.namespace, name }
+  const connection = engine.parts.store.get(ref)
+  if (connection !== undefined && !isHeldBy(connection, IN_USE)) engine.enqueue(ref)
 }
 
 /** The resource may go. */

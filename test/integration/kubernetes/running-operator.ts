@@ -3,7 +3,7 @@ import type { KafkaAdmin, KafkaAdminFactory } from '../../../src/kafka/admin.ts'
 import { platformaticAdmin } from '../../../src/kafka/platformatic-admin.ts'
 import { kinds } from '../../../src/kinds/index.ts'
 import { connectKubernetes } from '../../../src/kubernetes/index.ts'
-import { createOperator, type Operator } from '../../../src/operator/operator.ts'
+import { createOperator, type Operator, type OperatorOptions } from '../../../src/operator/operator.ts'
 import { eventually } from '../../support/eventually.ts'
 import { surroundings, type Surroundings } from './parts.ts'
 
@@ -21,6 +21,8 @@ export interface RunningOptions {
   readonly kubeconfig: string
   readonly namespaces?: readonly string[]
   readonly leaseNamespace: string
+  /** Besides the short periods. */
+  readonly periods?: Partial<OperatorOptions>
 }
 
 const RESYNC_MS = 1_000
@@ -55,7 +57,15 @@ export async function runOperator(options: RunningOptions): Promise<RunningOpera
     kinds,
     adminFactory: counting(platformaticAdmin, kafkaWrites),
     validate: validateResource,
-    options: { resyncIntervalMs: RESYNC_MS, probeIntervalMs: 500, probeRetryMs: 500, secretsIntervalMs: 500, backoffMaxMs: 2_000 },
+    options: {
+      resyncIntervalMs: RESYNC_MS,
+      probeIntervalMs: 500,
+      probeRetryMs: 500,
+      secretsIntervalMs: 500,
+      backoffMaxMs: 2_000,
+      drainIntervalMs: 500,
+      ...options.periods,
+    },
   })
   const stop = new AbortController()
   const running = operator.run(stop.signal)
