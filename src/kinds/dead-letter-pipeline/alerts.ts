@@ -11,7 +11,9 @@ export function alerts(pipeline: DeadLetterPipeline, { partitions, sourcePartiti
   const { delivery, ordering } = pipeline.spec
   // Of the retry topic; of the source and of the redelivery topic too where the workers read them.
   const owned = delivery.http === undefined ? [METRIC.readLag] : [METRIC.readLag, METRIC.callsInFlight]
-  const wanted = delivery.http === undefined ? partitions : 2 * partitions + sourcePartitions
+  // A pipeline that was deleted reads no more of the source.
+  const read = pipeline.metadata.deletionTimestamp === undefined ? sourcePartitions : 0
+  const wanted = delivery.http === undefined ? partitions : 2 * partitions + read
   return {
     rules: [
       ...outcomes(name, of),

@@ -40,13 +40,12 @@ export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
   const partitions =
     observed.topics.get(topics.retry)?.partitions ?? observed.topics.get(pipeline.spec.source.topic)?.partitions ?? DEFAULT_PARTITIONS
   const sourcePartitions = observed.topics.get(pipeline.spec.source.topic)?.partitions ?? partitions
-  const watched = { partitions, sourcePartitions: isDeleted(pipeline) ? 0 : sourcePartitions }
   const problems = problemsOf(pipeline, topics, partitions, observed)
   const breaker = breakerState(pipeline.spec, observed)
   const stalled = problems.some(problem => problem.severity === 'Stalled')
   return {
     topics: stalled ? [] : topicIntents(pipeline, topics, { partitions, sourcePartitions }, observed),
-    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, watched) }),
+    ...(stalled ? {} : { workers: workerIntent(pipeline, topics, partitions), alerts: alerts(pipeline, { partitions, sourcePartitions }) }),
     problems,
     ...(pipeline.spec.delivery.http !== undefined && { requeueAfterMs: LOOK_AT_CALLS_MS }),
     status: {
