@@ -50,7 +50,7 @@ export interface Stopped {
   readonly message: string
 }
 
-/** What the worker noted beside the offset of the input when it stopped the task to save data; undefined: it did not. */
+/** What the worker noted beside an offset, that of the input if there is one, when it stopped the task to save data; undefined: it did not. */
 export function stoppedBecause(metadata: string): Stopped | undefined {
   try {
     const { x } = JSON.parse(metadata) as { x?: unknown }

@@ -153,7 +153,7 @@ export class Session {
     reader: LogReader,
     fencing: Fencing,
   ): { reading: Reading; transactions: Transactions; calls: Calls; ownership: Ownership } {
-    const { clock, logger, metrics, transactionalId, memoryBudgetBytes, wary } = this.#options
+    const { group, clock, logger, metrics, transactionalId, memoryBudgetBytes, wary } = this.#options
     const tasks = (): readonly Hosted[] => this.tasks()
     const bell = new Doorbell(clock)
     const fault = (hosted: Hosted, error: unknown): void => {
@@ -191,7 +191,7 @@ export class Session {
       stop: fault,
     })
     const ended = (): boolean => this.#over
-    const takingOver = { ...shared, reader, reading, transactions, fencing, member: this.#memberNow, ended }
+    const takingOver = { ...shared, group, reader, reading, transactions, fencing, member: this.#memberNow, ended }
     const ownership = new Ownership({
       ...shared,
       families: this.#families,

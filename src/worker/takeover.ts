@@ -10,11 +10,13 @@ import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import type { Reading } from './reading.ts'
 import type { Transactions } from './transactions.ts'
+import { anew, pastTheGap, withoutNotes } from './way-out.ts'
 
 const STABLE_TIMEOUT_MS = 5000
 const RETRY_MS = 500
 
 export interface TakeoverOptions {
+  readonly group: string
   readonly member: () => GroupConsumer
   readonly reader: LogReader
   readonly reading: Reading
@@ -71,12 +73,12 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   hosted.committed = committed
   const ends = await stateEnds(hosted, reader)
   check(hosted)
-  await reading.restore(hosted, startsOf(hosted, committed, ends), highs(ends))
+  await reading.restore(hosted, startsOf(hosted, committed, ends, options.group), highs(ends))
   check(hosted)
   const wanted = hosted.task.started(committed, highs(ends), clock.now())
   const bounds = await sourceBounds(hosted, wanted, reader)
   const starts = new Map([...wanted].map(([topic, start]) => [topic, start === 'earliest' ? (bounds.get(topic)?.low ?? 0) : start]))
-  checkRange(hosted, starts, bounds)
+  checkRange(hosted, starts, bounds, { group: options.group, stateEnds: highs(ends) })
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
   await transactions.writeOffsets([{ hosted, offsets: claim }], false)
@@ -133,13 +135,14 @@ function startsOf(
   hosted: Hosted,
   committed: ReadonlyMap<string, Commit>,
   ends: ReadonlyMap<string, Watermarks>,
+  group: string,
 ): ReadonlyMap<string, number> {
   const starts = new Map<string, number>()
   const wanted = hosted.task.restoreFrom(committed)
   for (const [topic, { low, high }] of ends) {
     const from = wanted.get(topic) ?? 'earliest'
     if (from !== 'earliest' && from > high) {
-      const message = `${topic}[${hosted.partition}] ends at ${high}, but the last commit knew it up to ${from}: was the topic deleted and created again? Restore it, or reset the offsets of this group`
+      const message = `${topic}[${hosted.partition}] ends at ${high}, but the last commit knew it up to ${from}: was the topic deleted and created again? Restore it. ${withoutNotes(group, committed.values())}`
       throw new Impossible('OffsetOutOfRange', message)
     }
     // What retention removed of a state topic is older than anything that can still be pending (the kind sizes it so).
@@ -160,21 +163,25 @@ function sourceBounds(
 }
 
 /** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
-function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, found: ReadonlyMap<string, Watermarks>): void {
+function checkRange(
+  hosted: Hosted,
+  starts: ReadonlyMap<string, number>,
+  found: ReadonlyMap<string, Watermarks>,
+  { group, stateEnds }: { readonly group: string; readonly stateEnds: ReadonlyMap<string, number> },
+): void {
   const { partition } = hosted
   for (const [topic, { low, high }] of found) {
     const start = starts.get(topic) ?? 0
-    const next = `To go on without them, stop the workers and move the group's offset of ${topic}[${partition}] (sluice offsets reset)`
     if (start < low) {
       throw new Impossible(
         'OffsetOutOfRange',
-        `${topic}[${partition}] was read up to ${start}, but its log starts at ${low}: ${low - start} offsets were deleted unread. ${next}`,
+        `${topic}[${partition}] was read up to ${start}, but its log starts at ${low}: ${low - start} offsets were deleted unread. ${pastTheGap(group, { topic, partition })}`,
       )
     }
     if (start > high) {
       throw new Impossible(
         'OffsetOutOfRange',
-        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${next}, and empty ${hosted.family.states.join(', ')}, which tell of the old topic's records (sluice clean)`,
+        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${anew(group, { topic, partition }, stateEnds)}`,
       )
     }
   }

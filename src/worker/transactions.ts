@@ -208,6 +208,8 @@ export class Transactions {
     const { transactionalId } = this.#with
     const { generation, reason, message, family } = hosted
     const stopped = reason && { reason, message }
+    // Of an input that was deleted Kafka forgets the offset: then another one tells the operator.
+    const telling = offsets.find(({ topic }) => topic === family.input) ?? offsets[0]
     return offsets.map(commit => ({
       ...commit,
       metadata: encodeOwnership({
@@ -215,7 +217,7 @@ export class Transactions {
         released,
         task: commit.metadata,
         generation,
-        stopped: commit.topic === family.input ? stopped : undefined,
+        stopped: commit === telling ? stopped : undefined,
       }),
     }))
   }

@@ -268,7 +268,9 @@ describe('failures', () => {
     const after = offsetOf(cluster, 1)
     expect(stoppedBecause(after?.metadata ?? '')).toEqual({
       reason: 'OffsetOutOfRange',
-      message: expect.stringContaining('4 offsets were deleted unread'),
+      message: expect.stringMatching(
+        /4 offsets were deleted unread\. .*`sluice offsets reset --group \S+ --topic c\.in:1 --to earliest --execute`/,
+      ),
     })
     expect(after?.offset).toBe(before?.offset)
     expect(decodeOwnership(after?.metadata ?? '')?.task).toBe(decodeOwnership(before?.metadata ?? '')?.task)
