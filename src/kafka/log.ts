@@ -132,8 +132,11 @@ export interface TransactionalProducer {
   /** Fences every other producer with this id and settles its open transaction. */
   initTransactions(timeoutMs: number): Promise<void>
   begin(): Promise<void>
-  /** Queues a record of the open transaction; delivery errors surface at commit. Throws `MessageTooLarge` at once where the client can tell. */
-  send(record: OutgoingRecord): void
+  /**
+   * Queues a record of the open transaction; delivery errors surface at commit. Throws `MessageTooLarge` at once where the client can tell. `stamped` is
+   * told the broker's append time, where the topic has that (LogAppendTime), when the answer comes: before or soon after the commit's.
+   */
+  send(record: OutgoingRecord, stamped?: (appendedMs: number) => void): void
   /** Adds offsets to the open transaction, gated by the consumer's current generation (KIP-447). */
   sendOffsets(offsets: readonly Commit[], consumer: GroupConsumer, timeoutMs: number): Promise<void>
   /**

@@ -212,7 +212,7 @@ test('should not count failures of long ago: idle in between, the session goes o
     routing: new TopicRouting(producer as unknown as TransactionalProducer, clock, () => undefined),
     bell,
     clock,
-    metrics: new WorkerMetrics(createMetrics(), [hosted.family], () => clock.now()),
+    metrics: new WorkerMetrics(createMetrics(), [hosted.family], clock),
     logger: createLogger({ level: 'silent' }),
     advanced: () => undefined,
     stop: (_, error) => failures.push(error as Error),

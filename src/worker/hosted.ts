@@ -1,4 +1,5 @@
 import type { Commit, TopicPartition } from '../kafka/log.ts'
+import { BrokerTime } from './broker-time.ts'
 import type { Task, TaskFamily } from './task.ts'
 import type { TaskStatus } from './runtime.ts'
 
@@ -53,6 +54,8 @@ export class Hosted {
   readonly asked = new Set<string>()
   /** Sources taken from the reader, with the monotonic time. */
   readonly paused = new Map<string, number>()
+  /** Of the broker that leads the partition of the first state topic. */
+  readonly brokerTime = new BrokerTime()
   /** Outputs at once; halved to find a record that brokers refuse. */
   limit = BATCH_LIMIT
   /** In a transaction of its own, for the same purpose. */

@@ -1,4 +1,6 @@
+import type { Clock } from '../api/clock.ts'
 import type { Counter, Gauge, Histogram, Metrics } from '../observability/metrics.ts'
+import type { BrokerTime } from './broker-time.ts'
 import type { Hosted } from './hosted.ts'
 import type { Observation, TaskFamily, TaskMetric } from './task.ts'
 
@@ -20,11 +22,11 @@ export class WorkerMetrics {
   readonly #recorders = new Map<string, Recorder>()
   readonly #shown = new Map<string, Map<string, Readonly<Record<string, string>>>>()
   #hosted: () => readonly Hosted[] = () => []
-  readonly #now: () => number
+  readonly #clock: Clock
   readonly #metrics: Metrics
 
-  constructor(metrics: Metrics, families: readonly TaskFamily[], now: () => number) {
-    this.#now = now
+  constructor(metrics: Metrics, families: readonly TaskFamily[], clock: Clock) {
+    this.#clock = clock
     this.transactionSeconds = metrics.histogram({
       name: 'sluice_worker_transaction_seconds',
       help: 'From the beginning of a Kafka transaction to the end of its commit.',
@@ -86,6 +88,7 @@ export class WorkerMetrics {
         gauge.set(this.#hosted().reduce((sum, { task }) => sum + task.bytes, 0))
       },
     })
+    this.#declareClock(metrics)
     metrics.gauge({
       name: 'sluice_worker_task_stopped',
       help: '1 for a task that was stopped because going on would lose or double records; the reason says what to look at.',
@@ -105,6 +108,30 @@ export class WorkerMetrics {
         this.#show('sluice_worker_task_stopped', gauge, stopped)
       },
     })
+  }
+
+  /** Of the partition whose leader differs most, or is known least. Nothing is shown before the first stamp. */
+  #declareClock(metrics: Metrics): void {
+    const show = (name: string, help: string, of: (brokerTime: BrokerTime) => number): void => {
+      metrics.gauge({
+        name,
+        help,
+        collect: gauge => {
+          const values = this.#hosted().flatMap(({ brokerTime }) => (brokerTime.known ? [of(brokerTime) / 1000] : []))
+          const [first] = values
+          const worst = values.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0)
+          this.#show(name, gauge, first === undefined ? [] : [{ metric: name, value: worst }])
+        },
+      })
+    }
+    show(
+      'sluice_worker_clock_skew_seconds',
+      "How far the worker's clock is ahead of a broker's (negative: behind), at least; 0 where the measurement cannot tell.",
+      brokerTime => brokerTime.skewMs(this.#clock),
+    )
+    show('sluice_worker_clock_uncertainty_seconds', "How much the measurement of a broker's clock leaves open.", brokerTime =>
+      brokerTime.uncertaintyMs(this.#clock),
+    )
   }
 
   /** Two families of a kind declare the same names. */
@@ -132,10 +159,9 @@ export class WorkerMetrics {
           help,
           labels,
           collect: port => {
-            const now = this.#now()
             const seen = this.#hosted()
               .filter(({ state }) => state === 'running')
-              .flatMap(({ task }) => task.gauges(now))
+              .flatMap(({ task, brokerTime }) => task.gauges(brokerTime.now(this.#clock)))
             this.#show(
               name,
               port,

@@ -44,8 +44,8 @@ export class ProducerPair implements TransactionalProducer {
     return this.#current.begin()
   }
 
-  send(record: OutgoingRecord): void {
-    this.#current.send(record)
+  send(record: OutgoingRecord, stamped?: (appendedMs: number) => void): void {
+    this.#current.send(record, stamped)
   }
 
   sendOffsets(offsets: readonly Commit[], consumer: GroupConsumer, timeoutMs: number): Promise<void> {

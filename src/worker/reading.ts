@@ -176,7 +176,7 @@ export class Reading {
       const fresh = (records[0]?.offset ?? next) < next ? records.filter(({ offset }) => offset >= next) : records
       if (fresh.length === 0) return
       try {
-        hosted.task.accept(fresh, this.#with.clock.now())
+        hosted.task.accept(fresh, hosted.brokerTime.now(this.#with.clock))
         hosted.next.set(topic, last.offset + 1)
       } catch (error) {
         this.fault(hosted, error)
@@ -241,17 +241,17 @@ export class Reading {
   /** Of a dormant source it is known without asking; with `all` it is asked nevertheless, lest somebody else has written to it. */
   async #proveNow(hosted: readonly Hosted[], all: boolean): Promise<void> {
     const { reader, clock, bell, logger } = this.#with
-    const asOf = clock.now()
-    const sources = hosted.flatMap(each =>
-      each.sources().map(({ topic }) => ({ hosted: each, topic, wasDormant: each.dormant.has(topic) })),
-    )
+    const sources = hosted.flatMap(each => {
+      const asOf = each.brokerTime.now(clock)
+      return each.sources().map(({ topic }) => ({ hosted: each, topic, asOf, wasDormant: each.dormant.has(topic) }))
+    })
     const asked = sources.filter(({ wasDormant }) => all || !wasDormant)
     for (const { hosted: each, topic } of asked) if (!each.writing.has(topic)) each.asked.add(topic)
     try {
       const answers = await reader.watermarks(asked.map(({ hosted: { partition }, topic }) => ({ topic, partition })))
       const ends = new Map(asked.map((source, index) => [source, answers[index]]))
       for (const source of sources) {
-        const { hosted: each, topic, wasDormant } = source
+        const { hosted: each, topic, asOf, wasDormant } = source
         const next = each.next.get(topic)
         if (next === undefined || !each.active || this.#sources.get(key(topic, each.partition)) !== each) continue
         const answer = ends.get(source)

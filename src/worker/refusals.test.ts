@@ -44,7 +44,7 @@ async function rejectedBy(code: KafkaError['code']): Promise<readonly OutgoingRe
     routing: new TopicRouting(producer, systemClock, () => undefined),
     bell,
     clock: systemClock,
-    metrics: new WorkerMetrics(createMetrics(), [hosted.family], () => systemClock.now()),
+    metrics: new WorkerMetrics(createMetrics(), [hosted.family], systemClock),
     logger: createLogger({ level: 'silent' }),
     advanced: () => undefined,
     stop: (_, error) => {

@@ -8,6 +8,8 @@ import type { Proposal } from './task.ts'
 export interface Entry {
   readonly hosted: Hosted
   readonly proposal: Proposal
+  /** Written for nothing but its append time. */
+  readonly stamp: OutgoingRecord | undefined
   /** As they are written: with our name in the metadata. */
   readonly offsets: readonly Commit[]
   /** The record that the client refused before it left. */

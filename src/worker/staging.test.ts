@@ -87,7 +87,7 @@ function aWorker() {
     routing: { partitions: () => 1, choose: () => 0 },
     bell,
     clock,
-    metrics: new WorkerMetrics(createMetrics(), [hosted.family], () => clock.now()),
+    metrics: new WorkerMetrics(createMetrics(), [hosted.family], clock),
     logger: createLogger({ level: 'silent' }),
     advanced: () => undefined,
     stop: (_, error) => {

@@ -112,6 +112,11 @@ export interface Task {
   committed(proposal: Proposal, now: EpochMs): readonly Observation[]
   /** The broker refused this record of the last proposal for good (too large, unauthorised, no such topic): dead-letter it next time. */
   rejected(record: OutgoingRecord, code: 'MessageTooLarge' | 'AuthorizationFailed' | 'UnknownTopic', message: string): void
+  /**
+   * A record of a state topic that the brokers stamp (LogAppendTime) which says nothing. The kernel writes it with the claim, hence before anything else of the task,
+   * and now and then while the task is idle: the append times of its own records are what it knows of the brokers' clock.
+   */
+  stamp?(): OutgoingRecord
   /** What the task wants to have searched now; another object is another wish. At most one at a time. */
   readonly search?: Search | undefined
   /**

@@ -29,6 +29,8 @@ const KEEP_OFFSETS_MS = 600_000
 const MOST_BYTES = 16 * 1_048_576
 /** Of transactions in which what is ready before a partition is given up is committed: a group waits for them. */
 const MOST_FLUSHES = 5
+/** The answer to a record may come after that to the commit. Without any, the topic does not have the brokers' time. */
+const LONGEST_STAMP_WAIT_MS = 100
 const NOTHING: Proposal = { outputs: [], offsets: [], token: undefined }
 /** Transactions that fail for so long on end are not a hiccup: start the session anew. */
 const FAILING_FOR_MS = 60_000
@@ -119,11 +121,25 @@ export class Transactions {
     await this.#tail
   }
 
-  /** Writes offsets alone: a claim or a release. Rejects when it did not happen. */
+  /** Writes offsets alone. Rejects when it did not happen. */
   async writeOffsets(parts: readonly OffsetsOf[], released: boolean): Promise<void> {
     const offsets = parts.flatMap(part => this.#owned(part, released))
     const error = await this.#exclusive(() => this.#transact([], offsets))
     if (error !== undefined) throw error
+  }
+
+  /**
+   * Writes where the task begins, under our name, and has the brokers stamp that, so that their clock is known before the first output. Rejects when it did not
+   * happen.
+   */
+  async claim(hosted: Hosted, offsets: readonly Commit[]): Promise<void> {
+    const { clock } = this.#with
+    const stamp = hosted.task.stamp?.()
+    const entry: Entry = { hosted, proposal: NOTHING, stamp, offsets: this.#owned({ hosted, offsets }, false), refused: undefined }
+    const error = await this.#exclusive(() => this.#transact([entry], entry.offsets))
+    if (error !== undefined) throw error
+    const waitUntilMs = clock.monotonicMs() + LONGEST_STAMP_WAIT_MS
+    while (stamp !== undefined && !hosted.brokerTime.known && clock.monotonicMs() < waitUntilMs) await clock.sleep(1)
   }
 
   #exclusive<Answer>(action: () => Promise<Answer>): Promise<Answer> {
@@ -148,8 +164,6 @@ export class Transactions {
 
   #gather(): readonly Entry[] {
     const hosted = this.#with.tasks().filter(({ claimed, leaving, finishing }) => claimed && (!leaving || finishing))
-    const now = this.#with.clock.now()
-    const dueBy = now + this.#lead.ms
     const entries: Entry[] = []
     const taken = new Map<TaskFamily, number>()
     let room = BATCH_LIMIT
@@ -160,7 +174,7 @@ export class Transactions {
       for (const each of tasks) {
         if (room <= leave || bytes >= mostBytes) break
         if (each.alone && entries.length > 0) continue
-        const entry = this.#propose(each, now, dueBy, Math.min(each.limit, room - leave))
+        const entry = this.#propose(each, Math.min(each.limit, room - leave))
         if (entry === undefined) continue
         entries.push(entry)
         const { outputs } = entry.proposal
@@ -174,14 +188,20 @@ export class Transactions {
     return entries
   }
 
-  #propose(hosted: Hosted, now: number, dueBy: number, limit: number): Entry | undefined {
+  #propose(hosted: Hosted, limit: number): Entry | undefined {
+    const { clock, routing } = this.#with
+    const { active, working, task, brokerTime } = hosted
     try {
-      const proposal = hosted.working ? hosted.task.propose(now, limit, this.#with.routing, dueBy) : undefined
-      const offsets = this.#kept(hosted, proposal === undefined ? [] : this.#gated(hosted, proposal.offsets))
-      if (proposal === undefined && offsets.length === 0) return undefined
+      const now = brokerTime.now(clock)
+      const proposal = working ? task.propose(now, limit, routing, now + this.#lead.ms) : undefined
+      const stamp = active && proposal === undefined && brokerTime.isStale(clock) ? task.stamp?.() : undefined
+      const writes = proposal !== undefined || stamp !== undefined
+      const offsets = this.#kept(hosted, writes ? this.#gated(hosted, proposal?.offsets ?? []) : [])
+      if (!writes && offsets.length === 0) return undefined
       return {
         hosted,
         proposal: proposal ?? NOTHING,
+        stamp,
         offsets: this.#owned({ hosted, offsets }, hosted.state === 'stopped'),
         refused: undefined,
       }
@@ -253,9 +273,8 @@ export class Transactions {
   /** Until the clock says that everything in it is due; a revocation or a stop waits no longer for it than for any transaction. */
   async #due(entries: readonly Entry[]): Promise<void> {
     const { clock } = this.#with
-    const notBefore = entries.reduce((latest, { proposal }) => Math.max(latest, proposal.notBefore ?? -Infinity), -Infinity)
     const giveUpAtMs = clock.monotonicMs() + 2 * LONGEST_LEAD_MS
-    for (let leftMs = notBefore - clock.now(); leftMs > 0; leftMs = notBefore - clock.now()) {
+    for (let leftMs = this.#untilDueMs(entries); leftMs > 0; leftMs = this.#untilDueMs(entries)) {
       if (clock.monotonicMs() >= giveUpAtMs)
         throw new KafkaError('Timeout', 'the clock was set back during a transaction', { retriable: true })
       await clock.sleep(Math.min(leftMs, LONGEST_LEAD_MS))
@@ -263,18 +282,44 @@ export class Transactions {
     }
   }
 
+  #untilDueMs(entries: readonly Entry[]): number {
+    let leftMs = -Infinity
+    for (const { proposal, hosted } of entries) {
+      if (proposal.notBefore !== undefined) leftMs = Math.max(leftMs, proposal.notBefore - hosted.brokerTime.now(this.#with.clock))
+    }
+    return leftMs
+  }
+
   #send(entry: Entry): void {
     const { producer } = this.#with
+    const { stamp, proposal } = entry
     let current: OutgoingRecord | undefined
     try {
-      for (const output of entry.proposal.outputs) {
+      const timed = this.#timed(entry)
+      for (const output of stamp === undefined ? proposal.outputs : [stamp, ...proposal.outputs]) {
         current = output
-        producer.send(output)
+        producer.send(output, output === timed ? this.#stamping(entry.hosted) : undefined)
       }
     } catch (error) {
       // Others are innocent: the transaction had failed already, for a record that went out before.
       if (error instanceof KafkaError && isRefusal(error.code)) entry.refused = current
       throw error
+    }
+  }
+
+  /** The record whose append time tells of the brokers' clock. */
+  #timed({ hosted, stamp, proposal }: Entry): OutgoingRecord | undefined {
+    const [state] = hosted.family.states
+    if (stamp !== undefined || !hosted.brokerTime.wantsStamp(this.#with.clock)) return stamp
+    return proposal.outputs.findLast(({ topic }) => topic === state)
+  }
+
+  #stamping({ brokerTime }: Hosted): (appendedMs: number) => void {
+    const { clock } = this.#with
+    brokerTime.asked(clock)
+    const sentAtMs = clock.monotonicMs()
+    return appendedMs => {
+      brokerTime.stamped({ sentAtMs, answeredAtMs: clock.monotonicMs(), appendedMs })
     }
   }
 
@@ -303,7 +348,7 @@ export class Transactions {
     if (hosted.limit < BATCH_LIMIT) hosted.limit = Math.min(BATCH_LIMIT, hosted.limit * 2)
     else hosted.alone = false
     try {
-      metrics.record(hosted.task.committed(proposal, clock.now()))
+      metrics.record(hosted.task.committed(proposal, hosted.brokerTime.now(clock)))
       advanced(hosted)
     } catch (error) {
       stop(hosted, error)
@@ -311,13 +356,13 @@ export class Transactions {
   }
 
   #idleMs(): number {
-    const now = this.#with.clock.now()
-    let wakeAt = Infinity
-    for (const { active, task } of this.#with.tasks()) if (active) wakeAt = Math.min(wakeAt, task.wakeAt() ?? Infinity)
-    if (wakeAt <= now) return NOTHING_DUE_MS
+    let inMs = Infinity
+    for (const { active, task, brokerTime } of this.#with.tasks())
+      if (active) inMs = Math.min(inMs, (task.wakeAt() ?? Infinity) - brokerTime.now(this.#with.clock))
+    if (inMs <= 0) return NOTHING_DUE_MS
     const leadMs = this.#lead.ms
     // Within the lead already and yet nothing was proposed: not everything that a task waits for can be staged.
-    return wakeAt - now <= leadMs ? Math.min(NOTHING_DUE_MS, wakeAt - now) : Math.min(LONGEST_SLEEP_MS, Math.max(1, wakeAt - now - leadMs))
+    return inMs <= leadMs ? Math.min(NOTHING_DUE_MS, inMs) : Math.min(LONGEST_SLEEP_MS, Math.max(1, inMs - leadMs))
   }
 
   async #backOff(error: KafkaError): Promise<void> {

@@ -52,7 +52,7 @@ class KernelWorker implements Worker {
     this.#options = options
     this.#contract = options.contract
     this.#families = families
-    this.#metrics = new WorkerMetrics(options.metrics, families.hosted, () => options.clock.now())
+    this.#metrics = new WorkerMetrics(options.metrics, families.hosted, options.clock)
     this.#metrics.watch(() => this.#session?.tasks() ?? [])
     this.#tellRefused()
   }

@@ -10,7 +10,7 @@ import type { SimulatedKind } from '../simulation/subject.ts'
  * Deliberate bugs: each patch of this folder is applied to a copy of the tree, and the simulator must find it within some seeds. A patch that does not
  * apply any more fails, too: make it anew for the code as it is. `node test/mutations/run.ts [NAME...]`
  */
-const SEEDS = 1000
+const SEEDS = 3000
 const AT_ONCE = 2
 
 const run = promisify(execFile)

@@ -20,6 +20,8 @@ export interface Running {
   readonly process: Process
   worker: Worker
   readonly memoryBytes: () => number
+  /** How much its measurement of the brokers' clock leaves open. */
+  readonly uncertaintyMs: () => number
   leaving: boolean
 }
 
@@ -168,6 +170,7 @@ export class Fleet {
       process,
       worker: NOT_YET,
       memoryBytes: () => meter.read('sluice_worker_memory_bytes'),
+      uncertaintyMs: () => 1000 * meter.read('sluice_worker_clock_uncertainty_seconds'),
       leaving: whose === 'guest',
     }
     this.#running.add(running)

@@ -14,6 +14,8 @@ import { EPOCH_MS, VirtualTime } from './virtual-time.ts'
 import { SeededNetwork, weatherOf } from './weather.ts'
 
 const INSPECT_MS = 500
+/** More often than workers measure the brokers' clock. */
+const MEASURE_MS = 100
 /** After the last fault and the last due time, everything is done within so long: a session, a transaction and its scan, back-off. */
 const REST_MS = 90_000
 /** After a restart of everything, time to do again what was done before. */
@@ -70,6 +72,8 @@ class World {
   readonly #weather
   #broken: Broken | undefined
   readonly #stopped = new Map<string, number>()
+  /** The most that a worker's measurement of the brokers' clock ever left open. */
+  #uncertaintyMs = 0
 
   constructor(seed: number, kind: SimulatedKind) {
     const random = new Random(seed)
@@ -104,13 +108,14 @@ class World {
     this.#subject.start(this.#fleet)
     this.#chaos.start()
     this.#inspect()
+    this.#measure()
     await this.#until(() => false, this.#weather.stormMs)
     this.#chaos.stop()
     this.#subject.calm()
     await this.#until(() => this.#subject.usersDone, 60_000)
     const restMs = Math.max(this.#time.nowMs(), this.#subject.lastDueMs) + REST_MS
     if (!(await this.#until(() => this.#subject.atRest, restMs - this.#time.nowMs()))) this.#stuck()
-    this.#subject.auditRest(this.#chaos.skewMs)
+    this.#subject.auditRest(this.#unknownMs)
     await this.#again()
   }
 
@@ -122,7 +127,7 @@ class World {
     for (const running of this.#fleet.running) this.#fleet.crash(running)
     await this.#until(() => this.#fleet.running.some(({ worker }) => this.#allRun(worker.tasks())), REST_MS)
     await this.#until(() => false, AFTERMATH_MS)
-    this.#subject.auditRest(this.#chaos.skewMs)
+    this.#subject.auditRest(this.#unknownMs)
   }
 
   end(): void {
@@ -132,6 +137,11 @@ class World {
   tell(about: Parameters<typeof historyOf>[1]): string {
     for (const { atMs, where, what } of historyOf(this.#cluster, about)) this.#trace.note(where, what, atMs - EPOCH_MS)
     return this.#trace.text(400)
+  }
+
+  /** The most that a worker's clock was off without its knowing. */
+  get #unknownMs(): number {
+    return Math.min(this.#chaos.skewMs, Math.ceil(this.#uncertaintyMs))
   }
 
   async #until(condition: () => boolean, forMs: number): Promise<boolean> {
@@ -144,6 +154,13 @@ class World {
     }, this.#time.nowMs() + forMs)
     if (this.#broken !== undefined) throw this.#broken
     return reached
+  }
+
+  #measure(): void {
+    this.#uncertaintyMs = Math.max(this.#uncertaintyMs, ...this.#fleet.running.map(({ uncertaintyMs }) => uncertaintyMs()))
+    this.#time.after(MEASURE_MS, () => {
+      this.#measure()
+    })
   }
 
   #inspect(): void {
@@ -177,7 +194,7 @@ class World {
     const states = this.#fleet.running.flatMap(({ name, worker }) =>
       worker.tasks().map(task => `${name}[${task.partition}] ${task.state} ${task.message ?? ''}`),
     )
-    this.#subject.auditSoFar(this.#chaos.skewMs)
+    this.#subject.auditSoFar(this.#unknownMs)
     throw new Broken(`no rest though nothing goes wrong any more: ${[...logs, ...states].join('; ')}`)
   }
 

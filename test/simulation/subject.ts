@@ -59,7 +59,7 @@ export interface Subject {
   retire(): void
   /** For the report. */
   readonly messages: number
-  /** What must hold at any moment. @param skewMs the most that a worker's clock was off. @throws Broken */
+  /** What must hold at any moment. @param skewMs the most that a worker's clock was off, as far as it could not know. @throws Broken */
   auditSoFar(skewMs: number): void
   /** What must hold when all has come to rest. @throws Broken */
   auditRest(skewMs: number): void

@@ -32,6 +32,26 @@ export async function connectProducer(
   return new ConfluentProducer(producer, options.transactionalId)
 }
 
+/**
+ * The report of a record has the broker's append time, or our own time again where the topic keeps that and where the answer to a first attempt was lost. A time
+ * that no broker's clock says tells them apart.
+ */
+const TELLTALE_MS = 60_000
+
+const answering =
+  (stamped: (appendedMs: number) => void, givenMs: number | undefined) =>
+  (reportedMs: number | undefined): void => {
+    if (reportedMs !== undefined && reportedMs !== givenMs) stamped(reportedMs)
+  }
+
+interface Report {
+  readonly topic: string
+  readonly partition: number
+  readonly timestamp?: number
+  /** What was handed over with the record. */
+  readonly opaque?: (timestamp: number | undefined) => void
+}
+
 class ConfluentProducer implements TransactionalProducer {
   readonly #producer: Producer
   readonly #transactionalId: string
@@ -41,8 +61,9 @@ class ConfluentProducer implements TransactionalProducer {
   constructor(producer: Producer, transactionalId: string) {
     this.#producer = producer
     this.#transactionalId = transactionalId
-    producer.on('delivery-report', (error: LibrdKafkaError | null, report: { topic: string; partition: number }) => {
+    producer.on('delivery-report', (error: LibrdKafkaError | null, report: Report) => {
       if (error !== null) this.#refused(error, report.topic, report.partition)
+      else report.opaque?.(report.timestamp)
     })
   }
 
@@ -59,10 +80,12 @@ class ConfluentProducer implements TransactionalProducer {
     })
   }
 
-  send(record: OutgoingRecord): void {
+  send(record: OutgoingRecord, stamped?: (appendedMs: number) => void): void {
     try {
-      const { topic, partition, key, value, timestampMs, headers } = record
-      this.#producer.produce(topic, partition, vendorBytes(value), vendorBytes(key), timestampMs, undefined, vendorHeaders(headers))
+      const { topic, partition, key, value, headers } = record
+      const timestampMs = stamped === undefined ? record.timestampMs : Date.now() - TELLTALE_MS
+      const answered = stamped && answering(stamped, timestampMs)
+      this.#producer.produce(topic, partition, vendorBytes(value), vendorBytes(key), timestampMs, answered, vendorHeaders(headers))
     } catch (error) {
       this.#refused(error as LibrdKafkaError, record.topic, record.partition)
       throw kafkaError(error, `send a record to ${record.topic}[${record.partition}]`)

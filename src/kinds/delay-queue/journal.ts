@@ -111,16 +111,15 @@ export class JournalPosition {
   #buckets: Bucket[] = []
   /** No later record stands below. */
   #next = 0
-  #first = true
 
   /** At restore: a record read at its true offset. */
   loaded(offset: number, timestampMs: number, entries: readonly SourceEntry[]): void {
     this.#note(offset, timestampMs, entries)
   }
 
-  /** At restore, after the last: the end that was captured once nobody else could write. */
+  /** At restore, after the last: the end that was captured once nobody else could write. The stamp of the claim is written there, before anything of ours. */
   restored(end: number): void {
-    this.#next = Math.max(this.#next, end)
+    this.#next = Math.max(this.#next, end) + OFFSETS_PER_TRANSACTION - MARKERS_TO_COME
   }
 
   /** So much must be read at the next restore that the state should be written anew. */
@@ -137,8 +136,7 @@ export class JournalPosition {
   committed(nowMs: number, entries: readonly SourceEntry[], watermarkOf: (role: string) => number, folded: boolean): void {
     if (folded) this.#buckets = []
     this.#note(this.#next, nowMs, entries)
-    this.#next += this.#first ? OFFSETS_PER_TRANSACTION - MARKERS_TO_COME : OFFSETS_PER_TRANSACTION
-    this.#first = false
+    this.#next += OFFSETS_PER_TRANSACTION
     while (this.#buckets[0] !== undefined && !needed(this.#buckets[0], watermarkOf)) this.#buckets.shift()
   }
 

@@ -1,5 +1,5 @@
 import type { EpochMs } from '../../api/resource.ts'
-import type { Commit, LogRecord, Proposal } from '../../worker/task.ts'
+import type { Commit, LogRecord, OutgoingRecord, Proposal } from '../../worker/task.ts'
 import type { Batch } from './batch.ts'
 import type { Ids } from './ids.ts'
 import { JournalPosition, decodeJournal, encodeJournal, foldedEntries, journalEntries } from './journal.ts'
@@ -123,6 +123,11 @@ export class Ledger {
     this.#writeIds(batch)
     batch.write(this.#outgoing.state(this.#config.topics.journal, null, encodeJournal(batch.entries)), undefined)
     return { outputs: batch.outputs, offsets: this.#offsets(batch), notBefore: batch.notBefore, token: batch }
+  }
+
+  /** A record of the journal that tells nothing. */
+  nothing(): OutgoingRecord {
+    return this.#outgoing.state(this.#config.topics.journal, null, encodeJournal([]))
   }
 
   /** Every transaction commits the input, moved or not: its offset carries the generation that fences a worker which lost the partition. */

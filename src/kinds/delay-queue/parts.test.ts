@@ -116,8 +116,7 @@ describe('journal', () => {
     const journal = new JournalPosition()
     const done = (offset: number) => [{ role: 'in', watermark: 0, done: [offset] }]
     journal.restored(10)
-    journal.committed(0, [], () => 0, false)
-    // Our records: 10 and 11. The marker of the first is at 12, since the second is by the other producer.
+    // The claim's record: 10. Ours: 11, before the marker of the claim, which is at 12, since it is by the other producer.
     journal.committed(5_000, done(7), () => 0, false)
     expect(journal.from(() => 0)).toBeLessThanOrEqual(11)
     journal.committed(9_000, done(8), () => 8, false)

@@ -188,6 +188,10 @@ export class DelayTask implements Task {
     })
   }
 
+  stamp(): OutgoingRecord {
+    return this.#ledger.nothing()
+  }
+
   /** For queries: to look at, not to touch. */
   get memory(): TaskMemory {
     return { sources: this.#sources, waiting: this.#waiting, ids: this.#ids }

@@ -128,6 +128,15 @@ const examples: readonly Example[] = [
     good: { 'workqueue_longest_running_processor_seconds{namespace="sluice-system",name="sluice"}': '300x20' },
   },
   {
+    alert: 'SluiceWorkerClockSkew',
+    at: '8m',
+    bad: {
+      'sluice_worker_clock_skew_seconds{namespace="shop",pod="a"}': '-0.6x20',
+      'sluice_worker_clock_skew_seconds{namespace="shop",pod="b"}': '0x20',
+    },
+    good: { 'sluice_worker_clock_skew_seconds{namespace="shop",pod="a"}': '0.5x20' },
+  },
+  {
     alert: 'SluiceWatchSilent',
     at: '8m',
     bad: { 'sluice_informer_last_event_age_seconds{namespace="sluice-system",resource="delayqueues"}': '901x20' },

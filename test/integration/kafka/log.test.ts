@@ -319,6 +319,20 @@ describe('transactions', () => {
     expect(values(await read(reader, 1))).toEqual(['fits'])
   })
 
+  test('should tell when the broker appended a record, where the topic has its time', async () => {
+    const [broker, writer] = [await aTopic(1, { 'message.timestamp.type': 'LogAppendTime' }), await aTopic()]
+    const producer = await aProducer()
+    const stamps = new Map<string, number>()
+    const sentAt = Date.now()
+    await producer.begin()
+    for (const topic of [writer, broker]) producer.send(aRecord(topic), at => stamps.set(topic, at))
+    await producer.commit(10_000)
+    await until(() => Promise.resolve(stamps.size > 0), 'the stamp has come')
+    expect([...stamps.keys()]).toEqual([broker])
+    expect(stamps.get(broker)).toBeGreaterThanOrEqual(sentAt)
+    expect(stamps.get(broker)).toBeLessThanOrEqual(Date.now())
+  })
+
   test('should name a topic that does not exist', async () => {
     const producer = await aProducer()
     await producer.begin()

@@ -19,7 +19,7 @@ export interface Evidence {
   readonly orders: readonly Order[]
   /** Memory was short: order, and cancels in time, are not promised then. */
   readonly short: boolean
-  /** The most that a worker's clock was off. */
+  /** The most that a worker's clock was off, as far as it could not know: what was early by more, it knew to be early. */
   readonly skewMs: number
 }
 

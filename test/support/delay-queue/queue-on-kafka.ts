@@ -106,8 +106,9 @@ export class QueueOnKafka {
     return `${this.namespace}.q.${role}`
   }
 
-  start(): WorkerProcess {
-    const worker = startWorkerProcess(join(this.#dir, 'contract.json'))
+  /** `clockOffsetMs`: how far the clock of its machine is ahead. */
+  start(clockOffsetMs = 0): WorkerProcess {
+    const worker = startWorkerProcess(join(this.#dir, 'contract.json'), clockOffsetMs)
     this.#workers.add(worker)
     return worker
   }
@@ -147,13 +148,16 @@ const known = (admin: Admin, topics: string[]): Promise<unknown> =>
   })
 
 /** A worker on a contract that somebody wrote. */
-export function startWorkerProcess(contractFile: string): WorkerProcess {
+export function startWorkerProcess(contractFile: string, clockOffsetMs = 0): WorkerProcess {
+  const shifted = `--import=data:text/javascript,const{now}=Date;Date.now=()=>now()+${clockOffsetMs}`
+  const nodeOptions = [process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', ...(clockOffsetMs === 0 ? [] : [shifted])].join(' ')
+
   const child = spawn(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', MAIN, 'worker', '--contract', contractFile, '--listen', '127.0.0.1:0'],
     {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, NODE_OPTIONS: process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', UV_THREADPOOL_SIZE: '16' },
+      env: { ...process.env, NODE_OPTIONS: nodeOptions, UV_THREADPOOL_SIZE: '16' },
     },
   )
   return new Child(child)

@@ -199,6 +199,15 @@ export class EngineWorld {
     log.append(this.now, key, value, headers, 'open')
   }
 
+  /** As the kernel does: what the brokers stamp goes first. */
+  #claim(task: Task): void {
+    const stamp = task.stamp?.()
+    if (stamp === undefined) return
+    const log = this.log(stamp.topic)
+    this.#appendOne(log, stamp)
+    log.end('committed')
+  }
+
   #start(): Task {
     const task = this.#family.create(0)
     const ends = new Map(this.#family.states.map(topic => [topic, this.log(topic).stable]))
@@ -206,6 +215,7 @@ export class EngineWorld {
       for (const record of this.log(topic).read(from === 'earliest' ? 0 : from, Infinity)) task.loadState(record)
     const starts = [...task.started(this.commits, ends, this.now)]
     this.#positions = new Map(starts.map(([topic, start]) => [topic, start === 'earliest' ? 0 : start]))
+    this.#claim(task)
     return task
   }
 }

@@ -26,8 +26,8 @@ export class PartitionLog {
   readonly #entries: Entry[] = []
   /** First offset of each open transaction. */
   readonly #open = new Map<Writer, number>()
-  /** Next sequence number of each producer, by producer and epoch: what makes a repeated request harmless. */
-  readonly #sequences = new Map<string, number>()
+  /** Next sequence number of each producer, by producer and epoch, and when its last batch came: what makes a repeated request harmless. */
+  readonly #sequences = new Map<string, { readonly next: number; readonly appendedMs: number }>()
   low = 0
   /** No leader serves the partition before this (monotonic). */
   awayUntilMs = -Infinity
@@ -63,11 +63,14 @@ export class PartitionLog {
     return record
   }
 
-  /** A batch of an idempotent producer; one that is here already is not appended again. */
-  appendOnce(records: readonly Appended[], writer: Writer, producer: string, sequence: number): void {
-    if (sequence < (this.#sequences.get(producer) ?? 0)) return
-    this.#sequences.set(producer, sequence + records.length)
+  /** A batch of an idempotent producer; one that is here already is not appended again. Returns when it was appended. */
+  appendOnce(records: readonly Appended[], writer: Writer, producer: string, sequence: number): number {
+    const known = this.#sequences.get(producer)
+    if (known !== undefined && sequence < known.next) return known.appendedMs
+    const appendedMs = this.#now()
+    this.#sequences.set(producer, { next: sequence + records.length, appendedMs })
     for (const record of records) this.append(record, writer)
+    return appendedMs
   }
 
   /** The marker of a transaction. */

@@ -15,9 +15,15 @@ export interface Faults {
 const MESSAGE_TIMEOUT_MS = 10_000
 const METADATA_TIMEOUT_MS = 5000
 
+type Stamped = (appendedMs: number) => void
+interface Queued {
+  readonly record: OutgoingRecord
+  readonly stamped: Stamped | undefined
+}
+
 /** Records of one partition that were not acknowledged so far. */
 interface Line {
-  readonly queue: OutgoingRecord[]
+  readonly queue: Queued[]
   flying: boolean
   sequence: number
 }
@@ -62,10 +68,10 @@ export class ModelProducer implements TransactionalProducer {
     this.#transaction = { begun: false, failed: undefined }
   }
 
-  send(record: OutgoingRecord): void {
+  send(record: OutgoingRecord, stamped?: Stamped): void {
     const line = this.#lines.get(nameOf(record)) ?? { queue: [], flying: false, sequence: 0 }
     this.#lines.set(nameOf(record), line)
-    line.queue.push(record)
+    line.queue.push({ record, stamped })
     if (!line.flying) this.#fly(line, record)
   }
 
@@ -133,22 +139,27 @@ export class ModelProducer implements TransactionalProducer {
     const { host, cluster } = this.#remote
     line.flying = true
     host.background(0, () => {
-      const records = line.queue.splice(0)
-      if (records.length === 0) {
+      const sent = line.queue.splice(0)
+      const records = sent.map(({ record }) => record)
+      if (sent.length === 0) {
         this.#landed(line)
         return
       }
       const { sequence } = line
       if (this.#transaction !== undefined) this.#transaction.begun = true
-      const produce = (): void => {
+      const produce = (): number => {
         const log = cluster.led(place)
         cluster.coordinator.enlist(this.#id, this.#epoch, log)
         this.#judge(records)
-        cluster.coordinator.produce(this.#id, this.#epoch, log, records, sequence)
+        return cluster.coordinator.produce(this.#id, this.#epoch, log, records, sequence)
       }
       this.#remote.request('produce', MESSAGE_TIMEOUT_MS, produce, outcome => {
         if ('error' in outcome) this.#refused(place, outcome.error)
-        else line.sequence += records.length
+        else {
+          line.sequence += records.length
+          const { answer: appendedMs } = outcome
+          for (const { stamped } of sent) if (stamped !== undefined) host.after(0, () => { stamped(appendedMs); })
+        }
         if (line.queue.length > 0) this.#fly(line, place)
         else this.#landed(line)
       })

@@ -65,8 +65,8 @@ export class Coordinator {
   }
 
   /** Produce: verified against the coordinator, as brokers do since 3.6. */
-  produce(id: string, epoch: number, log: PartitionLog, records: readonly Appended[], sequence: number): void {
-    log.appendOnce(records, this.enlist(id, epoch, log), `${id} ${epoch}`, sequence)
+  produce(id: string, epoch: number, log: PartitionLog, records: readonly Appended[], sequence: number): number {
+    return log.appendOnce(records, this.enlist(id, epoch, log), `${id} ${epoch}`, sequence)
   }
 
   /** AddPartitionsToTxn: the partition gets a marker, whether records of the transaction reach it or not. */
