@@ -158,7 +158,11 @@ export class ModelProducer implements TransactionalProducer {
         else {
           line.sequence += records.length
           const { answer: appendedMs } = outcome
-          for (const { stamped } of sent) if (stamped !== undefined) host.after(0, () => { stamped(appendedMs); })
+          for (const { stamped } of sent)
+            if (stamped !== undefined)
+              host.after(0, () => {
+                stamped(appendedMs)
+              })
         }
         if (line.queue.length > 0) this.#fly(line, place)
         else this.#landed(line)
