@@ -3,6 +3,7 @@
 //   node bench/load/plain-pipe.ts BOOTSTRAP FROM_TOPIC TO_TOPIC
 import confluent from '@confluentinc/kafka-javascript'
 import type { Message } from '@confluentinc/kafka-javascript'
+import { called } from './producing.ts'
 
 const MOST = 1_000
 const TIMEOUT_MS = 10_000
@@ -63,14 +64,5 @@ async function pass(messages: readonly Message[]): Promise<void> {
   })
   await called(done => {
     producer.commitTransaction(TIMEOUT_MS, done)
-  })
-}
-
-function called<Answer = unknown>(start: (done: (error: unknown, answer?: Answer) => void) => void): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    start((error, answer) => {
-      if (error instanceof Error) reject(error)
-      else resolve(answer as Answer)
-    })
   })
 }

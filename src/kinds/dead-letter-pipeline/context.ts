@@ -11,7 +11,7 @@ const SHORT_BYTES = 256
 
 /** Everything that Sluice says about a failed record beside the record itself. */
 export interface Context {
-  readonly failure: Failure
+  readonly failure: Pick<Failure, 'errorClass' | 'message' | 'code' | 'stack' | 'fingerprint'>
   readonly attempt: number
   readonly maxAttempts: number
   readonly firstFailureMs: EpochMs

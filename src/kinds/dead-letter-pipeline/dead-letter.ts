@@ -26,7 +26,8 @@ export function deadLetterOf(
   const told = context.failure
   // An application that said nothing of an error leaves room for ours.
   const silent = told.errorClass === '' && told.message === '' && told.code === ''
-  const failure = silent ? { ...told, code: reason.code, message: reason.message } : told
+  const { stack, fingerprint } = told
+  const failure = silent ? { errorClass: '', code: reason.code, message: reason.message, stack, fingerprint } : told
   const whole = { ...context, failure, disposition: reason.disposition }
   const written = withContext(headers, headerCount, whole)
   if (config.springHeaders) written.push(...springHeaders(whole, written))

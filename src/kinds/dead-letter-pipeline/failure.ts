@@ -42,24 +42,58 @@ export interface Failure {
  * Reads the first `count` headers of a record. Never fails: whatever a producer may write there is either understood or left out.
  * @param group of the application: for an origin that does not name one.
  */
-export function readFailure(headers: readonly LogHeader[], count: number, group: string): Failure {
-  const told = lastValues(headers, count)
-  const errorClass = textOf(told, HEADER.errorClass)
-  const message = textOf(told, HEADER.errorMessage)
-  const stack = textOf(told, HEADER.errorStack, MOST_STACK_BYTES)
-  return {
-    made: told.has(HEADER.attempt) ? wholeOf(told, HEADER.attempt, 1) : 1,
-    firstFailureMs: wholeOf(told, HEADER.firstFailureAt),
-    deadlineMs: wholeOf(told, HEADER.deadline),
-    retryAfterMs: durationOf(textOf(told, HEADER.retryAfter)),
-    rejected: textOf(told, HEADER.disposition) === 'rejected',
-    errorClass,
-    message,
-    code: textOf(told, HEADER.errorCode),
-    stack,
-    fingerprint: textOf(told, HEADER.fingerprint, 128) || fingerprintOf(errorClass, message, stack),
-    origin: originOf(told, group),
+export const readFailure = (headers: readonly LogHeader[], count: number, group: string): Failure =>
+  new ToldFailure(lastValues(headers, count), group)
+
+/** Texts, fingerprint and origin are read when they are asked for: a decision rarely needs them, and every record takes one. */
+class ToldFailure implements Failure {
+  readonly #told: Told
+  readonly #group: string
+  readonly made: number | undefined
+  readonly firstFailureMs: EpochMs | undefined
+  readonly deadlineMs: EpochMs | undefined
+  readonly retryAfterMs: number | undefined
+  readonly rejected: boolean
+
+  constructor(told: Told, group: string) {
+    this.#told = told
+    this.#group = group
+    this.made = told.has(HEADER.attempt) ? wholeOf(told, HEADER.attempt, 1) : 1
+    this.firstFailureMs = wholeOf(told, HEADER.firstFailureAt)
+    this.deadlineMs = wholeOf(told, HEADER.deadline)
+    this.retryAfterMs = durationOf(textOf(told, HEADER.retryAfter))
+    this.rejected = textOf(told, HEADER.disposition) === 'rejected'
   }
+
+  get errorClass(): string {
+    return textOf(this.#told, HEADER.errorClass)
+  }
+
+  get message(): string {
+    return textOf(this.#told, HEADER.errorMessage)
+  }
+
+  get code(): string {
+    return textOf(this.#told, HEADER.errorCode)
+  }
+
+  get stack(): string {
+    return textOf(this.#told, HEADER.errorStack, MOST_STACK_BYTES)
+  }
+
+  get fingerprint(): string {
+    return textOf(this.#told, HEADER.fingerprint, 128) || fingerprintOf(this.errorClass, this.message, this.stack)
+  }
+
+  get origin(): Origin | undefined {
+    return originOf(this.#told, this.#group)
+  }
+}
+
+/** Deliveries made so far, as the first `count` headers say; undefined: unreadable. */
+export function madeOf(headers: readonly LogHeader[], count: number): number | undefined {
+  for (let i = count - 1; i >= 0; i--) if (headers[i]?.[0] === HEADER.attempt) return decimalOf(headers[i]?.[1] ?? null, 1)
+  return 1
 }
 
 type Told = ReadonlyMap<string, Buffer | null>

@@ -67,7 +67,7 @@ export class Judge {
   #waitMs({ retryAfterMs }: Failure, made: number, place: string, retryAfterMaxMs: number | undefined): number {
     const { backoff } = this.#config
     if (retryAfterMs !== undefined) return Math.min(retryAfterMs, retryAfterMaxMs ?? backoff.maxMs)
-    return waitMs(backoff, made, fractionOf(place))
+    return waitMs(backoff, made, backoff.jitter === 'None' ? 0 : fractionOf(place))
   }
 }
 

@@ -2,7 +2,7 @@ import type { EpochMs } from '../../api/resource.ts'
 import type { Observation } from '../../worker/task.ts'
 import type { Batch } from '../delay-queue/batch.ts'
 import type { Item } from '../delay-queue/source.ts'
-import { readFailure } from './failure.ts'
+import { madeOf, readFailure } from './failure.ts'
 import { METRIC } from './metrics.ts'
 import type { MetricName } from './metrics.ts'
 
@@ -59,6 +59,6 @@ export class ErrorClasses {
 }
 
 function attemptOf(item: Item): string {
-  const next = (readFailure(item.record.headers, item.headerCount, '').made ?? 1) + 1
+  const next = (madeOf(item.record.headers, item.headerCount) ?? 1) + 1
   return next >= MANY_ATTEMPTS ? `${MANY_ATTEMPTS}+` : String(next)
 }
