@@ -16,7 +16,7 @@ const INIT_PRODUCER_ID = 22
 const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 5_000, requestMs: 20_000 }
 
 /**
- * `KafkaAdmin` over the protocol layer of @platformatic/kafka. Needs Kafka 3.3 or newer in KRaft mode: any broker forwards what is the
+ * `KafkaAdmin` over the protocol layer of @platformatic/kafka. Needs Kafka 3.6 or newer in KRaft mode: any broker forwards what is the
  * controller's. Nothing is retried here but the search for a group's coordinator: callers work level by level and come again.
  */
 export const platformaticAdmin: KafkaAdminFactory = (settings, options) => platformaticAdminWith(DEFAULT_TIMEOUTS)(settings, options)

@@ -21,13 +21,28 @@ export function announceChanges(events: EventSink, about: Resource, done: readon
     done.filter(({ type }) => type === 'addPartitions'),
   )
   const configs = done.filter(({ type }) => type === 'setConfig' || type === 'deleteConfig')
-  if (isReady(about)) say('DriftReverted', 'Reverted configs of', configs)
-  else say('ConfigChanged', 'Changed configs of', configs)
+  if (!isReady(about)) say('ConfigChanged', 'Changed configs of', configs)
+  // Somebody has done this, and may do it again.
+  else if (configs.length > 0) events.emit(about, 'Warning', 'DriftReverted', reverted(configs))
   say(
     'TopicsDeleted',
     'Deleted',
     done.filter(({ type }) => type === 'deleteTopic'),
   )
+}
+
+const TOLD = 5
+
+/** What was found and what it is again, topic by topic. */
+function reverted(configs: readonly Change[]): string {
+  const told = configs.slice(0, TOLD).flatMap(change => {
+    if (change.type === 'setConfig') return [`${change.key} of topic "${change.topic}" from ${change.from ?? '(not told)'} to ${change.to}`]
+    if (change.type === 'deleteConfig')
+      return [`${change.key} of topic "${change.topic}" from ${change.from ?? '(not told)'} to the default`]
+    return []
+  })
+  const more = configs.length - told.length
+  return `Set back what differed: ${told.join(', ')}${more === 0 ? '' : ` and ${more} more`}`
 }
 
 /** One change is told in full. */

@@ -126,6 +126,7 @@ async function apply(engine: Engine, resource: Resource, connection: LiveConnect
     look(applied.done)
     connection.observer.written(applied.surprising)
     engine.metrics.changed(applied.done)
+    if (isReady(resource)) engine.metrics.drifted(resource.kind, applied.done)
     announceChanges(engine.parts.events, resource, applied.done)
     return applied
   } catch (error) {

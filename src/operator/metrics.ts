@@ -20,6 +20,8 @@ export interface OperatorMetrics {
   reconcileEnded(kind: string, result: ReconcileResult, seconds: number): void
   panicked(kind: string): void
   changed(changes: readonly Change[]): void
+  /** Changes to what a resource of this kind had right already. */
+  drifted(kind: string, changes: readonly Change[]): void
   readonly queue: QueueListener
   /** The factory, counting every request of the admins that it makes. */
   metered(factory: KafkaAdminFactory): KafkaAdminFactory
@@ -42,6 +44,12 @@ export function operatorMetrics(metrics: Metrics, gauged: Gauged): OperatorMetri
     labels: ['type'],
     zero: CHANGES.map(type => ({ type })),
   })
+  const drifts = metrics.counter({
+    name: 'sluice_topic_drifts_total',
+    help: 'Settings of topics that were changed by somebody else and set back.',
+    labels: ['controller'],
+    zero: gauged.kinds.map(controller => ({ controller })),
+  })
   const requests = metrics.counter({
     name: 'sluice_kafka_requests_total',
     help: 'Calls of the Kafka admin client.',
@@ -58,6 +66,10 @@ export function operatorMetrics(metrics: Metrics, gauged: Gauged): OperatorMetri
     ...reconciles,
     changed: of => {
       for (const { type } of of) changes.inc({ type })
+    },
+    drifted: (controller, of) => {
+      const settings = of.filter(({ type }) => type === 'setConfig' || type === 'deleteConfig')
+      if (settings.length > 0) drifts.inc({ controller }, settings.length)
     },
     queue: queueMetrics(metrics, gauged),
     metered: factory => (settings, options) =>

@@ -80,7 +80,7 @@ describe('a resource', () => {
     expect(kafka.topics.get('orders')!.configs.get('retention.ms')).toBe('1000')
     expect(events.emitted.at(-1)).toMatchObject({
       reason: 'DriftReverted',
-      message: 'Reverted configs of topic "orders": retention.ms 5 -> 1000',
+      message: 'Set back what differed: retention.ms of topic "orders" from 5 to 1000',
     })
     expect(harness.condition(boardRef())).toMatchObject({ status: 'True' })
   })

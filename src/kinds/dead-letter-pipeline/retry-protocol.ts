@@ -6,7 +6,7 @@ import { readHop } from '../delay-queue/hop.ts'
 import { gauges } from '../delay-queue/observed.ts'
 import type { TaskView } from '../delay-queue/observed.ts'
 import type { Protocol, Route } from '../delay-queue/protocol.ts'
-import { Item } from '../delay-queue/source.ts'
+import { Item, timeless } from '../delay-queue/source.ts'
 import type { Origin as Place, DeadReason, Source } from '../delay-queue/source.ts'
 import type { PipelineConfig } from './config.ts'
 import { withContext } from './context.ts'
@@ -43,6 +43,8 @@ export class RetryProtocol implements Protocol {
       dueMs: NaN,
       headerCount: record.headers.length,
     }
+    const unusable = timeless(record)
+    if (unusable !== undefined) return dead(source, record, here, unusable)
     if (source.type !== 'tier') return this.#judged(source, record, here)
     const place = readHop(record, this.#config.topics.retry)
     if (place !== undefined) return new Item(source, record, NOTHING, 'deliver', place)

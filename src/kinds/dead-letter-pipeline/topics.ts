@@ -5,6 +5,7 @@ import {
   DAY_MS,
   DEFAULT_DEAD_LETTER_RETENTION_MS,
   GROWN_MAX_MESSAGE_BYTES,
+  STAMPED_BY_BROKERS,
   appended,
   existingTiers,
   segmentMs,
@@ -87,7 +88,8 @@ export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopic
   const waiting = (delayMs: number): Configs => appended(waitingRetentionMs(delayMs), segmentMs(delayMs), GROWN_MAX_MESSAGE_BYTES)
   const longestMs = Math.max(HORIZON_MS, ...topics.tiers.map(({ delayMs }) => delayMs))
   return new Map<string, Configs>([
-    [topics.retry, waiting(HORIZON_MS)],
+    // With HTTP delivery only workers write there, by their own clocks.
+    [topics.retry, { ...waiting(HORIZON_MS), ...(spec.delivery.topic && STAMPED_BY_BROKERS) }],
     [topics.redelivery, waiting(HORIZON_MS)],
     ...topics.tiers.map(({ topic, delayMs }) => [topic, waiting(delayMs)] as const),
     // Longer than any source: what it says about a record must outlive the record.

@@ -4,7 +4,7 @@ import type { QueueConfig } from './config.ts'
 import { BadRecord, NOTHING, readInstructions } from './headers.ts'
 import type { DueRule, Instructions } from './headers.ts'
 import { readHop } from './hop.ts'
-import { Item } from './source.ts'
+import { Item, timeless } from './source.ts'
 import type { DeadReason, Origin, Source } from './source.ts'
 import type { Targets } from './targets.ts'
 
@@ -24,6 +24,8 @@ export class Intake {
   }
 
   read(source: Source, record: LogRecord): Item {
+    const unusable = timeless(record)
+    if (unusable !== undefined) return dead(source, record, hereWith(record), unusable)
     switch (source.type) {
       case 'input':
         return this.#judge(source, record, this.#ruleOf(source.limits.of(record.offset)), hereWith(record))

@@ -108,6 +108,12 @@ export interface DeadReason {
   readonly topic?: string
 }
 
+/** A producer may leave the time out, and no broker fills it in on a topic that lacks LogAppendTime: counted from, it would be due in 1970. */
+export const timeless = ({ topic, timestampMs }: LogRecord): DeadReason | undefined =>
+  timestampMs >= 0
+    ? undefined
+    : { disposition: 'poison', code: 'NoTimestamp', message: `no time to count from: ${topic} lacks message.timestamp.type LogAppendTime` }
+
 /** What is to be done with a record. */
 export type Deed = 'deliver' | 'move' | 'deadLetter' | 'cancel' | 'fire' | 'drop'
 

@@ -98,16 +98,25 @@ export const appended = (retentionMs: number, segmentAgeMs: number, maxMessageBy
   'max.message.bytes': String(maxMessageBytes),
 })
 
+/**
+ * For topics that others write to and whose append times delays count from. Should somebody set `message.timestamp.type` to CreateTime, the brokers take only what a
+ * producer stamped in the very millisecond: it is refused aloud, until the setting is put back, instead of being delivered early by a producer's clock. The
+ * workers' client does not tell who stamped a record. Without effect under LogAppendTime. Kafka 3.6 (KIP-937).
+ */
+export const STAMPED_BY_BROKERS: Configs = { 'message.timestamp.before.max.ms': '0', 'message.timestamp.after.max.ms': '0' }
+
 /** The configs of every topic of the queue, by name. */
 export function topicConfigs(queue: DelayQueue, topics: QueueTopics): ReadonlyMap<string, Configs> {
   const { retention } = queue.spec.deadLetter ?? {}
   const waiting = [...topics.fixed, ...topics.tiers]
   const longestMs = Math.max(HORIZON_MS, ...waiting.map(({ delayMs }) => delayMs))
+  const written = (delayMs: number): Configs => ({
+    ...appended(waitingRetentionMs(delayMs), segmentMs(delayMs), DEFAULT_MAX_MESSAGE_BYTES),
+    ...STAMPED_BY_BROKERS,
+  })
   return new Map<string, Configs>([
-    [topics.input, appended(waitingRetentionMs(HORIZON_MS), segmentMs(HORIZON_MS), DEFAULT_MAX_MESSAGE_BYTES)],
-    ...topics.fixed.map(
-      ({ topic, delayMs }) => [topic, appended(waitingRetentionMs(delayMs), segmentMs(delayMs), DEFAULT_MAX_MESSAGE_BYTES)] as const,
-    ),
+    [topics.input, written(HORIZON_MS)],
+    ...topics.fixed.map(({ topic, delayMs }) => [topic, written(delayMs)] as const),
     ...topics.tiers.map(
       ({ topic, delayMs }) => [topic, appended(waitingRetentionMs(delayMs), segmentMs(delayMs), GROWN_MAX_MESSAGE_BYTES)] as const,
     ),
