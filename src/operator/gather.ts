@@ -4,6 +4,7 @@ import type { Engine } from './engine.ts'
 import { isDraining } from './holds.ts'
 import type { ReconciledKind } from './kind.ts'
 import type { Observed } from './observed.ts'
+import { ownersOf } from './owners.ts'
 import type { Problem } from './plan.ts'
 import { read } from './readings.ts'
 import { connectionNameOf, subjectOf } from './subjects.ts'
@@ -35,6 +36,7 @@ export async function gather(engine: Engine, kind: ReconciledKind, resource: Res
     siblings: siblingsOf(engine, kind, resource, ref),
     ...(subject && { subject }),
     ...(workers && { workers }),
+    ...(kind.yields && { owners: ownersOf(engine, sight.topics, ref) }),
     answers: new Map(),
   }
   const reading = kind.readings?.(resource, observed)

@@ -32,4 +32,8 @@ export interface ReconciledKind {
   readonly drains?: true
   /** Topics to delete when the resource goes and its spec says `deletionPolicy: Delete`. */
   deletes?(resource: Resource): readonly string[]
+  /** Topics that the resource sets up, by its spec alone; a name that ends in a dot stands for all with one more part. Kinds that yield leave them alone. */
+  owns?(resource: Resource): readonly string[]
+  /** Wants to know in `observed.owners` which topics others set up, to leave those alone. */
+  readonly yields?: true
 }

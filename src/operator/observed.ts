@@ -64,4 +64,6 @@ export interface Observed {
   readonly answers: ReadonlyMap<string, RetentionAnswer>
   /** What the newest records of the topics that `samples()` names say of their keys; those of which nothing is known are absent. */
   readonly keys?: ReadonlyMap<string, KeySample>
+  /** Of a kind that yields: who else sets up a topic that is seen, for people, by topic. */
+  readonly owners?: ReadonlyMap<string, string>
 }

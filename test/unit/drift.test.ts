@@ -31,3 +31,37 @@ test.each([
   })
   expect((await harness.metrics.expose()).body).toContain('sluice_topic_drifts_total{controller="DelayQueue"} 1')
 })
+
+test('should leave the topics of a queue and of a pipeline to them when a policy selects them too, and say so', async () => {
+  harness = new OperatorHarness(kinds)
+  for (const topic of ['shop.due', 'shop.orders', 'shop.pay.tier.mine.too', 'shop.pay.extra'])
+    harness.kafka.addTopic(topic, { partitions: 2 })
+  // Left over from a longer maxDelay and a fixed delay that the spec no longer has: something may wait there still.
+  for (const topic of ['shop.pay.tier.1048576s', 'shop.pay.fixed.7m']) harness.kafka.addTopic(topic, { partitions: 2 })
+  harness.store.put(aConnection())
+  const connectionRef = { name: 'main' }
+  const selector = { prefixes: ['shop.'] }
+  harness.store.put(aResource('KafkaTopicPolicy', 'all', { connectionRef, selector, retention: { time: '2h' }, priority: 1000 }))
+  harness.store.put(
+    aResource('DelayQueue', 'pay', { connectionRef, maxDelay: '1h', tiers: ['5m'], target: { topic: 'shop.due' }, partitions: 2 }),
+  )
+  const source = { topic: 'shop.orders', group: 'billing' }
+  harness.store.put(aResource('DeadLetterPipeline', 'billing', { connectionRef, source, delivery: { topic: {} } }))
+  await harness.start()
+  await harness.pass(60_000)
+  const { writes } = harness
+  await harness.pass(600_000)
+  expect(harness.writes).toEqual(writes)
+  const short = [...harness.kafka.topics].filter(([, { configs }]) => configs.get('retention.ms') === '7200000').map(([name]) => name)
+  expect(short.toSorted()).toEqual(['shop.due', 'shop.orders', 'shop.pay.extra', 'shop.pay.tier.mine.too'])
+  const status = harness.store.get({ kind: 'KafkaTopicPolicy', namespace: 'shop', name: 'all' })?.status
+  expect(status).toMatchObject({
+    topics: { matched: 4 },
+    warnings: expect.arrayContaining([
+      expect.objectContaining({
+        code: 'SetUpByAnother',
+        message: expect.stringMatching(/^(DelayQueue shop\/pay|DeadLetterPipeline shop\/billing) sets it up/),
+      }),
+    ]),
+  })
+})

@@ -4,7 +4,7 @@ import { interest, plan, readings } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DeadLetterPipeline } from './resource.ts'
 import { worked } from './task-family.ts'
-import { bookTopics, pipelineTopics, taskTopics, waitingTopics } from './topics.ts'
+import { allTopics, bookTopics, pipelineTopics, taskTopics, tierPrefix, waitingTopics } from './topics.ts'
 
 /** The engine hands a kind only resources of that kind that its schema accepts. */
 const pipeline = (resource: Resource): DeadLetterPipeline => resource as DeadLetterPipeline
@@ -26,5 +26,6 @@ export const kind: Kind = {
       ...(pipeline(resource).spec.deadLetter?.topic === undefined ? [topics.deadLetter] : []),
     ]
   },
+  owns: resource => [...allTopics(pipelineTopics(pipeline(resource))), tierPrefix(pipeline(resource))],
   worked,
 }

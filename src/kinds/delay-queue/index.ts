@@ -5,7 +5,7 @@ import { interest, plan, poolOf } from './plan.ts'
 import { definition } from './resource.ts'
 import type { DelayQueue } from './resource.ts'
 import { worked } from './task-family.ts'
-import { ownTopics, queueTopics } from './topics.ts'
+import { ownTopics, queueTopics, waitingPrefixes } from './topics.ts'
 
 /** The engine hands a kind only resources of that kind that its schema accepts. */
 const queue = (resource: Resource): DelayQueue => resource as DelayQueue
@@ -23,5 +23,6 @@ export const kind: Kind = {
     // A dead letter topic that the spec names may be shared with others.
     return ownTopics(topics).filter(topic => topic !== queue(resource).spec.deadLetter?.topic)
   },
+  owns: resource => [...ownTopics(queueTopics(queue(resource))), ...waitingPrefixes(queue(resource))],
   worked,
 }

@@ -49,6 +49,10 @@ export function queueTopics(queue: DelayQueue, exists: Iterable<string> = []): Q
   }
 }
 
+/** Before the delay in the names of fixed delays and tiers, of those that left the spec as well. */
+export const waitingPrefixes = ({ spec, metadata }: DelayQueue): readonly string[] =>
+  ['fixed.', 'tier.'].map(role => topicName(metadata, spec.topicPrefix, role))
+
 function existingFixed(found: readonly string[], prefix: string): readonly number[] {
   return found
     .filter(topic => topic.startsWith(prefix))

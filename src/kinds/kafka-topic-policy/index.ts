@@ -14,6 +14,7 @@ export const kind: Kind = {
   questions: (resource, observed) => questions(policy(resource), observed),
   samples: (resource, observed) => samples(policy(resource), observed),
   plan: (resource, observed) => plan(policy(resource), observed),
+  yields: true,
   // Only what the policy itself would create: a selector may match what belongs to others.
   deletes: resource => (policy(resource).spec.topics ?? []).map(({ name }) => name),
 }

@@ -19,6 +19,15 @@ export interface Matched {
   readonly decreases: readonly Decrease[]
 }
 
+/** Topics that the policy selects and leaves to whoever sets them up: two that set one topic would set it for ever, and delete what waits in it. */
+export function leftToOthers(
+  policy: KafkaTopicPolicy,
+  { owners = new Map() }: Observed,
+): readonly (readonly [topic: string, owner: string])[] {
+  const { selects } = claimOf(policy)
+  return [...owners].filter(([topic]) => selects(topic))
+}
+
 /** In the order of the listing. */
 export function matchedTopics(policy: KafkaTopicPolicy, observed: Observed): readonly Matched[] {
   const own = claimOf(policy)
@@ -27,7 +36,7 @@ export function matchedTopics(policy: KafkaTopicPolicy, observed: Observed): rea
   const partitionsOf = new Map((policy.spec.topics ?? []).map(({ name, partitions }) => [name, partitions]))
   const matched: Matched[] = []
   for (const view of observed.topics.values()) {
-    if (!own.selects(view.name) || !reach(view.name)) continue
+    if (!own.selects(view.name) || !reach(view.name) || observed.owners?.has(view.name) === true) continue
     matched.push(matchTopic(own, rivals, view, Math.max(view.partitions, partitionsOf.get(view.name) ?? 0)))
   }
   return matched

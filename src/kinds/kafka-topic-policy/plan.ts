@@ -6,7 +6,7 @@ import { claimOf } from './claim.ts'
 import { rivalsOf, settle } from './conflicts.ts'
 import { NOTICE_MS, notice, pendingDeletion, questionOf, underWayMs, wasTold } from './deletion.ts'
 import type { Configs } from './desired.ts'
-import { matchedTopics } from './matching.ts'
+import { leftToOthers, matchedTopics } from './matching.ts'
 import type { Matched } from './matching.ts'
 import { conflictProblems, stepsLeft, topicProblems } from './problems.ts'
 import type { KafkaTopicPolicy } from './resource.ts'
@@ -124,10 +124,12 @@ function warningsOf(
   { spec, ...policy }: KafkaTopicPolicy,
   matched: readonly Matched[],
   audit: Audit,
-  { keys }: Observed,
+  observed: Observed,
 ): ReturnType<Warnings['list']> {
-  const warnings = new Warnings(rulesAbout(claimOf({ spec, ...policy }).wish.keys), spec, keys)
+  const warnings = new Warnings(rulesAbout(claimOf({ spec, ...policy }).wish.keys), spec, observed.keys)
   for (const { view, wanted } of matched) warnings.judge(view, wanted)
+  for (const [topic, owner] of leftToOthers({ spec, ...policy }, observed))
+    warnings.add('SetUpByAnother', topic, `${owner} sets it up and keeps in it what waits: left alone; spec.selector.exclude says so aloud`)
   if (audit.matched === 0) warnings.add('NoTopicsMatched', '', 'the selector matches no topic of the cluster yet')
   return warnings.list()
 }
