@@ -30,7 +30,7 @@ const client = (bootstrap: string): kafkajs.Kafka => new kafkajs.Kafka({ brokers
 
 const words = (text = ''): readonly string[] => text.split(' ').filter(word => word !== '')
 
-/** One worker of a DelayQueue, with the memory budget that the operator gives by default. */
+/** One worker of a DelayQueue, with the memory budget that the operator gives by default, and a name that it keeps as a container does that is restarted. */
 export const sluice: Make = async (bootstrap, name) => {
   const namespace = `${name}-sluice`
   const target = `${namespace}.target`
@@ -44,7 +44,7 @@ export const sluice: Make = async (bootstrap, name) => {
     input: queue.topic('in'),
     target,
     group: `sluice.${namespace}.q.dq`,
-    start: () => (worker = queue.start()),
+    start: () => (worker = queue.start({ name: 'worker' })),
     ready: () => queue.allOwned(worker === undefined ? [] : [worker], START_MS),
     pid: () => worker?.pid ?? NaN,
     kill: async () => worker?.kill(),

@@ -88,13 +88,8 @@ export function standaloneOperator(
 
 const nothing = (): Promise<void> => Promise.resolve()
 
-/** This very program, by the same Node. */
-const workerCommand = (): readonly [string, ...string[]] => [
-  process.execPath,
-  '--disable-warning=ExperimentalWarning',
-  fileURLToPath(new URL('../main.ts', import.meta.url)),
-  'worker',
-]
+/** The start script: it knows what a worker wants of Node. */
+const workerCommand = (): readonly [string, ...string[]] => [fileURLToPath(new URL('../../bin/sluice', import.meta.url)), 'worker']
 
 /** Puts another address into every KafkaConnection, for a cluster that is reached in another way from here; undefined: leave them alone. */
 function readdress(bootstrap: string | undefined): ((kind: string, spec: unknown) => unknown) | undefined {

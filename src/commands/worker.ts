@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
+import { totalmem } from 'node:os'
 import { Command, Option } from 'commander'
 import { httpCaller } from '../http/http-caller.ts'
 import { confluentLog } from '../kafka/confluent-log.ts'
@@ -16,6 +15,7 @@ import { expectedGeneration, followContract, readContract } from './contract-fil
 import type { ListenAddress } from './listen-address.ts'
 import { parseListenAddress } from './listen-address.ts'
 import { DEFAULT_SECRETS_ROOT, readCredentials } from './worker-credentials.ts'
+import { identity } from './worker-identity.ts'
 
 interface Options {
   readonly contract: string
@@ -51,7 +51,7 @@ async function work(options: Options): Promise<void> {
   const contract = await readContract(options.contract, expectedGeneration(process.env), systemClock)
   const secretsRoot = process.env.SLUICE_SECRETS ?? DEFAULT_SECRETS_ROOT
   const settings = await readCredentials(contract.connection, secretsRoot)
-  const instanceId = `${process.env.POD_NAME ?? hostname()}-${randomBytes(4).toString('hex')}`
+  const { instanceId, lineage, ended } = identity(process.env.SLUICE_WORKER_NAME)
   const logger = createLogger({ level: options.logLevel, fields: { group: contract.group, generation: contract.generation, instanceId } })
   const metrics = createMetrics()
   let worker: Worker | undefined
@@ -74,12 +74,13 @@ async function work(options: Options): Promise<void> {
     worker = await startWorker({
       contract,
       kinds: kinds.flatMap(kind => kind.worked ?? []),
-      log: confluentLog(settings, { clientId: `sluice-worker-${instanceId}` }),
+      log: confluentLog(settings, { clientId: `sluice-worker-${instanceId}`, ...(lineage && { lineage: `sluice-worker-${lineage}` }) }),
       caller: httpCaller({ secretsRoot, allowed: contract.callsAllow ?? [] }),
       clock: systemClock,
       logger,
       metrics,
       instanceId,
+      memoryLimitBytes: memoryLimit(),
     })
     stopWhenAsked(worker)
     const following = new AbortController()
@@ -87,7 +88,8 @@ async function work(options: Options): Promise<void> {
     process.send?.({ type: 'listening', port: server.port })
     const failure = await worker.ended
     following.abort()
-    if (failure !== undefined) {
+    if (failure === undefined) ended()
+    else {
       logger.error({ error: failure }, 'the worker gave up; the platform starts another')
       process.exitCode = 1
     }
@@ -95,6 +97,12 @@ async function work(options: Options): Promise<void> {
     await server.close()
     leave()
   }
+}
+
+/** Node answers with the memory of the machine, or with a number beyond any, where the container has no limit. */
+function memoryLimit(): number | undefined {
+  const bytes = process.constrainedMemory()
+  return bytes > 0 && bytes < totalmem() ? bytes : undefined
 }
 
 /** By signal, or because the process that started us is gone: a worker without an operator would never hear of a new contract. */

@@ -14,7 +14,16 @@ export interface KafkaLog {
   producer(options: { readonly transactionalId: string; readonly transactionTimeoutMs: number }): Promise<TransactionalProducer>
 }
 
-export type KafkaLogFactory = (settings: ConnectionSettings, options: { readonly clientId: string }) => KafkaLog
+export interface LogOptions {
+  readonly clientId: string
+  /**
+   * What the client ids of earlier lives of this process begin with, one of which was cut off: the group does not wait until that one has timed out.
+   * Were it alive, it would lose its partitions as if it had been silent for too long.
+   */
+  readonly lineage?: string
+}
+
+export type KafkaLogFactory = (settings: ConnectionSettings, options: LogOptions) => KafkaLog
 
 export interface TopicPartition {
   readonly topic: string

@@ -31,8 +31,6 @@ const PORT = 8080
 const USER_ID = 65_532
 /** Longer than the 25 s that a worker gives itself to end its transaction and leave the group. */
 const GRACE_SECONDS = 45
-/** Each waiting call of the native Kafka client holds a thread; with Node's default of 4 a transaction takes a hundred times longer. */
-const THREADS = 16
 /** Twice the default memory budget, for Node and the native client on top of the records. */
 const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } }
 
@@ -157,8 +155,8 @@ function container(deployment: WorkerDeployment, image: WorkerImage): Plain<V1Co
       // The worker is not ready before it runs this generation: a kubelet may mount a ConfigMap that is a minute old.
       ...(isPool(deployment) ? [] : [{ name: 'SLUICE_CONTRACT_GENERATION', value: String(deployment.contract.generation) }]),
       { name: 'SLUICE_SECRETS', value: SECRETS_FOLDER },
-      { name: 'UV_THREADPOOL_SIZE', value: String(THREADS) },
-      { name: 'POD_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
+      // Kept when the container is started anew, and with it the claim to the partitions of the life before.
+      { name: 'SLUICE_WORKER_NAME', valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } } },
     ],
     ports: [{ name: 'http', containerPort: PORT, protocol: 'TCP' }],
     // Longer than a worker waits for a ConfigMap that is older than its pod.

@@ -25,9 +25,6 @@ export interface ChildWorkersOptions {
   readonly announcer: Announcer
 }
 
-/** Each waiting consume() of the native client holds a thread of libuv's pool: with Node's 4, transactions were measured at 572 ms instead of 3. */
-const THREADS = '16'
-
 /** Runs workers as child processes of this one. Secrets are files in a folder that only this user can read, gone with the process. */
 export class ChildWorkers implements WorkerPlatform {
   readonly #options: ChildWorkersOptions
@@ -121,7 +118,7 @@ export class ChildWorkers implements WorkerPlatform {
       id,
       generation: deployment.contract.generation,
       command: [...this.#options.command, '--contract', this.#contractFile(ref), '--listen', '127.0.0.1:0'],
-      env: { ...process.env, UV_THREADPOOL_SIZE: THREADS, SLUICE_SECRETS: secretFolder },
+      env: { ...process.env, SLUICE_SECRETS: secretFolder },
     }
   }
 

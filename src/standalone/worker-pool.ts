@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../api/clock.ts'
 import type { ResourceRef } from '../api/resource.ts'
@@ -171,7 +172,9 @@ class Slot {
   async #oneLife(revision: Revision): Promise<Ending> {
     const { clock, changed, announcer, owner } = this.#options
     try {
-      this.#child = await WorkerChild.start({ command: revision.command, env: revision.env, logFile: this.#logFile(), clock, changed })
+      // Of this place alone: whoever started before in it is gone.
+      const env = { ...revision.env, SLUICE_WORKER_NAME: `${hostname()}.${process.pid}.${this.#name}` }
+      this.#child = await WorkerChild.start({ command: revision.command, env, logFile: this.#logFile(), clock, changed })
       this.#runs = revision.id
       announcer.say({
         about: owner,

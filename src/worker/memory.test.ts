@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { pressures } from './memory.ts'
+import { budgetWithin, pressures } from './memory.ts'
 
 const MIB = 2 ** 20
 const told = (held: Readonly<Record<string, number>>) => Object.fromEntries(pressures(new Map(Object.entries(held)), 100 * MIB))
@@ -29,4 +29,14 @@ test('should always press somebody while the whole is above the budget', () => {
 
 test('should press nobody while there is room for all', () => {
   expect(Math.max(...Object.values(told({ a: 30 * MIB, b: 1 * MIB })))).toBeLessThan(0.5)
+})
+
+test.each([
+  { budget: 128, limit: undefined, want: 128 },
+  { budget: 128, limit: 512, want: 128 },
+  { budget: 128, limit: 288, want: 64 },
+  { budget: 128, limit: 100, want: 16 },
+  { budget: 400, limit: 512, want: 213 },
+])('should keep to $want MiB of $budget below a limit of $limit', ({ budget, limit, want }) => {
+  expect(Math.floor(budgetWithin(budget * MIB, limit === undefined ? undefined : limit * MIB) / MIB)).toBe(want)
 })

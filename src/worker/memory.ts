@@ -31,6 +31,20 @@ export class Memory {
   }
 }
 
+/** Resident memory of a worker besides its records: Node, its code, the Kafka client and what is on its way. */
+const BESIDES_BYTES = 192 * 2 ** 20
+/** Of a record, with its share of the garbage that is not collected yet. */
+const RESIDENT_PER_BYTE = 1.5
+/** With less nothing would move. */
+const LEAST_BUDGET_BYTES = 16 * 2 ** 20
+
+/** The budget that a worker is given, less where the limit of its container leaves less room: reading on would end it. @param limitBytes undefined: none */
+export function budgetWithin(budgetBytes: number, limitBytes: number | undefined): number {
+  if (limitBytes === undefined) return budgetBytes
+  const roomBytes = Math.max(LEAST_BUDGET_BYTES, (limitBytes - BESIDES_BYTES) / RESIDENT_PER_BYTE)
+  return Math.min(budgetBytes, Math.floor(roomBytes))
+}
+
 /** What each is told: the pressure of the whole, or how full its own equal share of the budget is, whichever is less. */
 export function pressures<Family>(held: ReadonlyMap<Family, number>, budgetBytes: number): ReadonlyMap<Family, number> {
   const whole = sum(held.values()) / budgetBytes

@@ -16,6 +16,8 @@ export interface WorkerOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Of the container; undefined: it has none. */
+  readonly memoryLimitBytes?: number | undefined
   /** Tells this process from every other of the group, also from its own earlier lives: part of the transactional id. */
   readonly instanceId: string
 }

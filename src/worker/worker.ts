@@ -3,6 +3,7 @@ import type { Contract } from './contract.ts'
 import { familiesOf } from './families.ts'
 import type { Families } from './families.ts'
 import type { Hosted } from './hosted.ts'
+import { budgetWithin } from './memory.ts'
 import { WorkerMetrics } from './metrics.ts'
 import { answersOf, questionsOf } from './queries.ts'
 import type { Readiness, StartWorker, TaskStatus, Worker, WorkerOptions } from './runtime.ts'
@@ -152,7 +153,7 @@ class KernelWorker implements Worker {
    * owner would fence the session that lives, whose partitions then name it in turn (seen: three workers ended each other for 20 s).
    */
   #newSession(wary: boolean): Session {
-    const { instanceId, log, caller = NO_CALLS, clock, logger } = this.#options
+    const { instanceId, log, caller = NO_CALLS, clock, logger, memoryLimitBytes } = this.#options
     const { group, memoryBudgetBytes } = this.#contract
     const idOf = (serial: number): string => `${group}.${instanceId}.${serial}`
     this.#begun += 1
@@ -161,7 +162,7 @@ class KernelWorker implements Worker {
       transactionalId: idOf(this.#begun),
       earlier: this.#begun > 1 ? idOf(this.#begun - 1) : undefined,
       families: this.#families.hosted,
-      memoryBudgetBytes,
+      memoryBudgetBytes: budgetWithin(memoryBudgetBytes, memoryLimitBytes),
       log,
       caller,
       clock,

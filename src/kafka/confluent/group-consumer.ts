@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LibrdKafkaError, TopicPartitionOffsetAndMetadata } from '@confluentinc/kafka-javascript'
 import type { ConnectionSettings } from '../connection.ts'
 import { KafkaError } from '../errors.ts'
-import type { Commit, GroupConsumer, GroupConsumerOptions, TopicPartition } from '../log.ts'
+import type { Commit, GroupConsumer, GroupConsumerOptions, LogOptions, TopicPartition } from '../log.ts'
 import { newConsumer } from './binding.ts'
 import type { Consumer } from './binding.ts'
 import { connectConsumer, disconnect } from './client.ts'
@@ -26,9 +26,9 @@ export function memberOf(consumer: GroupConsumer): Consumer {
   return member
 }
 
-export async function joinGroup(settings: ConnectionSettings, clientId: string, options: GroupConsumerOptions): Promise<GroupConsumer> {
-  const consumer = new ConfluentGroupConsumer(settings, clientId, options)
-  await consumer.start(settings)
+export async function joinGroup(settings: ConnectionSettings, client: LogOptions, options: GroupConsumerOptions): Promise<GroupConsumer> {
+  const consumer = new ConfluentGroupConsumer(settings, client, options)
+  await consumer.start(settings, client)
   return consumer
 }
 
@@ -46,10 +46,11 @@ class ConfluentGroupConsumer implements GroupConsumer {
   #closing = false
   #closed = false
   #loop: Promise<void> = Promise.resolve()
+  #succession: Promise<void> = Promise.resolve()
 
-  constructor(settings: ConnectionSettings, clientId: string, options: GroupConsumerOptions) {
+  constructor(settings: ConnectionSettings, client: LogOptions, options: GroupConsumerOptions) {
     this.#options = options
-    const config = consumerConfig(settings, clientId, options.groupId)
+    const config = consumerConfig(settings, client.clientId, options.groupId)
     this.#member = newConsumer(
       {
         ...config,
@@ -70,7 +71,8 @@ class ConfluentGroupConsumer implements GroupConsumer {
     members.set(this, this.#member)
   }
 
-  async start(settings: ConnectionSettings): Promise<void> {
+  async start(settings: ConnectionSettings, client: LogOptions): Promise<void> {
+    if (client.lineage !== undefined) this.#succession = this.#succeed(settings, client)
     await Promise.all([connectConsumer(this.#member, settings), connectConsumer(this.#asking, settings)])
     this.#member.setDefaultConsumeTimeout(CONSUME_TIMEOUT_MS)
     this.subscribe(this.#options.topics)
@@ -97,8 +99,20 @@ class ConfluentGroupConsumer implements GroupConsumer {
     await this.#revoked()
     await disconnect(this.#member)
     this.#closed = true
-    await this.#loop
+    await Promise.all([this.#loop, this.#succession])
     await disconnect(this.#asking)
+  }
+
+  /**
+   * librdkafka leaves a group for itself only, and its description of a group that has no coordinator yet ends the process (a null pointer in the
+   * binding). The other library takes 29 MiB, so it is loaded when there is somebody to succeed. Whatever goes wrong, the session timeout remains.
+   */
+  async #succeed(settings: ConnectionSettings, client: LogOptions): Promise<void> {
+    const { groupId } = this.#options
+    const ended = (): boolean => this.#closing
+    await import('../platformatic/membership.ts')
+      .then(({ expelPredecessors }) => expelPredecessors({ settings, client, groupId, ended }))
+      .catch(() => undefined)
   }
 
   /** librdkafka speaks to us only inside consume(): membership, rebalances and fatal errors all depend on this loop. */

@@ -2,6 +2,11 @@ import type { Message, MessageHeader } from '@confluentinc/kafka-javascript'
 import type { LogHeader, LogRecord } from '../log.ts'
 
 const NO_HEADERS: readonly LogHeader[] = []
+const SMALL_BYTES = 64
+
+/** The binding allocates every key and header by itself, some 370 bytes for ten; a copy in Node's pool of buffers costs 140. Empty ones stay as they are. */
+const compact = <Bytes extends Buffer | null>(bytes: Bytes): Bytes | Buffer =>
+  bytes === null || bytes.length === 0 || bytes.length > SMALL_BYTES ? bytes : Buffer.from(bytes)
 
 export function logRecord(message: Message): LogRecord {
   return {
@@ -9,7 +14,7 @@ export function logRecord(message: Message): LogRecord {
     partition: message.partition,
     offset: message.offset,
     timestampMs: message.timestamp ?? -1,
-    key: message.key as Buffer | null,
+    key: compact(message.key as Buffer | null),
     value: message.value,
     headers: message.headers === undefined ? NO_HEADERS : message.headers.map(logHeader),
   }
@@ -18,7 +23,7 @@ export function logRecord(message: Message): LogRecord {
 /** The binding hands over one object per header, with one property. */
 function logHeader(header: MessageHeader): LogHeader {
   for (const name in header) {
-    if (Object.hasOwn(header, name)) return [name, header[name] as Buffer]
+    if (Object.hasOwn(header, name)) return [name, compact(header[name] as Buffer)]
   }
   // It sets the property plainly, so a header of this name became the prototype of its object.
   return ['__proto__', Object.getPrototypeOf(header) as Buffer]

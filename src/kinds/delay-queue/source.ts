@@ -11,8 +11,11 @@ const CANCEL_SLACK_MS = 1_000
 /** Records read ahead of one fixed delay or tier; the rest waits in the log. */
 const READ_AHEAD_RECORDS = 512
 const READ_AHEAD_BYTES = 524_288
-/** Far records that wait for their transaction before the input is held. */
-const UNSETTLED_RECORDS = 20_000
+/**
+ * Far records that wait for their transaction before the input is held: two transactions. What lives longer than it takes to write it outlives the young
+ * generation, and 20,000 per partition made 1 GiB of an intake.
+ */
+const UNSETTLED_RECORDS = 2_000
 
 /** Names a source in the journal and in notes. */
 export const roleOf = (type: Source['type'], delayMs: number): string => (type === 'input' ? 'in' : `${type} ${delayMs}`)
@@ -180,9 +183,9 @@ export interface Origin {
   readonly headerCount: number
 }
 
-/** Rough cost of the objects around one record, and around one header. */
-export const RECORD_OVERHEAD_BYTES = 400
-export const HEADER_OVERHEAD_BYTES = 120
+/** What the objects around one record, its value's buffer among them, and around one header cost in resident memory (docs/performance.md). */
+export const RECORD_OVERHEAD_BYTES = 1_000
+export const HEADER_OVERHEAD_BYTES = 250
 
 function sizeOf({ key, value, headers }: LogRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)

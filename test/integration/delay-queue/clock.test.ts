@@ -49,7 +49,7 @@ test.each([2_000, -2_000])('should deliver by the clock of the broker when that 
       headers: i % 2 === 0 ? { 'sluice-delay': String(4_000 + i * 100) } : { 'sluice-deliver-at': String(Date.now() + 4_000 + i * 100) },
     })),
   })
-  const worker = queue.start(offsetMs)
+  const worker = queue.start({ clockOffsetMs: offsetMs })
   await queue.allOwned([worker])
   const told = (): Promise<number> => worker.metrics().then(text => Number(SKEW.exec(text)?.[1] ?? 0) * 1000)
   await eventually('the skew is told', async () => Math.abs((await told()) - offsetMs) < 500)

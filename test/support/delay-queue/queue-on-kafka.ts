@@ -10,7 +10,8 @@ import type { DelayQueue, DelayQueueSpec } from '../../../src/kinds/delay-queue/
 import type { Contract } from '../../../src/worker/contract.ts'
 import { eventually } from '../eventually.ts'
 
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
+/** The start script, which knows what a worker wants of Node. Benchmarks name that of an image. */
+const PROGRAM = process.env.SLUICE_PROGRAM ?? fileURLToPath(new URL('../../../bin/sluice', import.meta.url))
 
 /** A worker as a process of its own. */
 export interface WorkerProcess {
@@ -29,6 +30,13 @@ export interface WorkerProcess {
   /** SIGTERM; resolves with the exit status. */
   stop(): Promise<number | null>
   printed(): string
+}
+
+export interface WorkerProcessOptions {
+  /** It takes over at once from the worker that had this name before, which must be dead. */
+  readonly name?: string
+  /** How far the clock of its machine is ahead. */
+  readonly clockOffsetMs?: number
 }
 
 /** The topics of a queue on a real broker, and workers of it: what operator and platform do, without them. */
@@ -106,9 +114,8 @@ export class QueueOnKafka {
     return `${this.namespace}.q.${role}`
   }
 
-  /** `clockOffsetMs`: how far the clock of its machine is ahead. */
-  start(clockOffsetMs = 0): WorkerProcess {
-    const worker = startWorkerProcess(join(this.#dir, 'contract.json'), clockOffsetMs)
+  start(options: WorkerProcessOptions = {}): WorkerProcess {
+    const worker = startWorkerProcess(join(this.#dir, 'contract.json'), options)
     this.#workers.add(worker)
     return worker
   }
@@ -148,18 +155,13 @@ const known = (admin: Admin, topics: string[]): Promise<unknown> =>
   })
 
 /** A worker on a contract that somebody wrote. */
-export function startWorkerProcess(contractFile: string, clockOffsetMs = 0): WorkerProcess {
+export function startWorkerProcess(contractFile: string, { name = '', clockOffsetMs = 0 }: WorkerProcessOptions = {}): WorkerProcess {
   const shifted = `--import=data:text/javascript,const{now}=Date;Date.now=()=>now()+${clockOffsetMs}`
   const nodeOptions = [process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', ...(clockOffsetMs === 0 ? [] : [shifted])].join(' ')
-
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', MAIN, 'worker', '--contract', contractFile, '--listen', '127.0.0.1:0'],
-    {
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, NODE_OPTIONS: nodeOptions, UV_THREADPOOL_SIZE: '16' },
-    },
-  )
+  const child = spawn(PROGRAM, ['worker', '--contract', contractFile, '--listen', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, NODE_OPTIONS: nodeOptions, SLUICE_WORKER_NAME: name },
+  })
   return new Child(child)
 }
 
