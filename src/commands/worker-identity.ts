@@ -10,7 +10,7 @@ export interface Identity {
   /** What the ids of its earlier lives begin with, when the last one did not end in order. */
   readonly lineage?: string
   /** This life ends in order. */
-  ended(): void
+  readonly ended: () => void
 }
 
 /**

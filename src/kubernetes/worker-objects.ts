@@ -31,7 +31,7 @@ const PORT = 8080
 const USER_ID = 65_532
 /** Longer than the 25 s that a worker gives itself to end its transaction and leave the group. */
 const GRACE_SECONDS = 45
-/** Twice the default memory budget, for Node and the native client on top of the records. */
+/** Four times the default memory budget: 370 MiB were resident at most with a full budget (docs/performance.md). A lower limit lowers the budget. */
 const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } }
 
 /** Everything that runs the workers of one resource or pool, in the order in which it must exist. Pure. */

@@ -29,7 +29,9 @@ export async function expelPredecessors({ settings, client: { clientId, lineage 
       const { groups } = await brokers.ask(await brokers.coordinator(groupId), 'describeGroups', describeGroupsV5.api, [groupId], false)
       const members = groups[0]?.members ?? []
       if (members.some(member => member.clientId === clientId)) {
-        const earlier = members.filter(member => lineage !== undefined && member.clientId.startsWith(lineage) && member.clientId !== clientId)
+        const earlier = members.filter(
+          member => lineage !== undefined && member.clientId.startsWith(lineage) && member.clientId !== clientId,
+        )
         if (earlier.length > 0) await expel(brokers, groupId, earlier)
         return
       }
