@@ -9,6 +9,7 @@ import type { Hosted } from './hosted.ts'
 import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import type { Reading } from './reading.ts'
+import type { Start } from './task.ts'
 import type { Transactions } from './transactions.ts'
 import { anew, pastTheGap, withoutNotes } from './way-out.ts'
 
@@ -77,7 +78,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   check(hosted)
   const wanted = hosted.task.started(committed, highs(ends), hosted.brokerTime.now(clock))
   const bounds = await sourceBounds(hosted, wanted, reader)
-  const starts = new Map([...wanted].map(([topic, start]) => [topic, start === 'earliest' ? (bounds.get(topic)?.low ?? 0) : start]))
+  const starts = new Map([...wanted].map(([topic, start]) => [topic, offsetOf(start, bounds.get(topic))]))
   checkRange(hosted, starts, bounds, { group: options.group, stateEnds: highs(ends) })
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
@@ -149,6 +150,12 @@ function startsOf(
     starts.set(topic, from === 'earliest' ? low : Math.max(from, low))
   }
   return starts
+}
+
+function offsetOf(start: Start, bounds: Watermarks | undefined): number {
+  if (typeof start === 'number') return start
+  const { low = 0, high = 0 } = bounds ?? {}
+  return start === 'earliest' || start.orEarliest < low || start.orEarliest > high ? low : start.orEarliest
 }
 
 function sourceBounds(

@@ -35,6 +35,9 @@ export interface TaskFamily {
   readonly queries?: Readonly<Record<string, TaskQuery>>
 }
 
+/** Where to begin with a source: an offset that must be there, its log start, or an offset if it is still there and else the log start. */
+export type Start = number | 'earliest' | { readonly orEarliest: number }
+
 /** A task that runs here. */
 export interface OwnedTask {
   readonly partition: number
@@ -88,12 +91,8 @@ export interface Task {
   restoreFrom(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number | 'earliest'>
   /** A record of a state topic, in offset order per topic. */
   loadState(record: LogRecord): void
-  /** Where to start reading each source, now that state is loaded: `earliest` is its log start. `stateEnds`: end of each state topic as captured. */
-  started(
-    committed: ReadonlyMap<string, Commit>,
-    stateEnds: ReadonlyMap<string, number>,
-    now: EpochMs,
-  ): ReadonlyMap<string, number | 'earliest'>
+  /** Where to start reading each source, now that state is loaded. `stateEnds`: end of each state topic as captured. */
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>, now: EpochMs): ReadonlyMap<string, Start>
   /** Records of one source in offset order. Memory only. */
   accept(records: readonly LogRecord[], now: EpochMs): void
   /** The source's end was reached at `offset`; everything appended before `asOf` has been accepted. */

@@ -71,5 +71,7 @@ export function filterForm(filters, unhandled, apply) {
       h('button', { type: 'button', click: () => apply({}, false) }, 'Clear'),
     ),
   )
-  return form
+  // On a phone they would fill the screen before anything is seen.
+  const some = unhandled || FIELDS.some(name => filters[name])
+  return h('details', { class: 'fold', open: some || window.matchMedia('(min-width: 44rem)').matches }, h('summary', {}, 'Filters'), form)
 }

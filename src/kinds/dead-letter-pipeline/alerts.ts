@@ -1,7 +1,9 @@
+import { formatDuration } from '../../api/duration.ts'
 import type { AlertGroup, AlertRule } from '../../operator/plan.ts'
 import { rule } from '../alert-rule.ts'
 import { METRIC } from './metrics.ts'
 import type { DeadLetterPipeline } from './resource.ts'
+import { deadLetterRetentionMs } from './topics.ts'
 
 /** From the workers' own metrics only: no exporter is needed. `partitions`: how many must be owned by a worker. */
 export function alerts(pipeline: DeadLetterPipeline, { partitions, sourcePartitions }: Partitions): AlertGroup {
@@ -16,7 +18,7 @@ export function alerts(pipeline: DeadLetterPipeline, { partitions, sourcePartiti
   const wanted = delivery.http === undefined ? partitions : 2 * partitions + read
   return {
     rules: [
-      ...outcomes(name, of),
+      ...outcomes(name, of, deadLetterRetentionMs(pipeline.spec)),
       ...progress(name, of),
       ...(pipeline.spec.breaker === undefined ? [] : [breakerOpen(name, of)]),
       ...(ordering === 'Key' ? [orderingFull(name, of)] : []),
@@ -34,7 +36,10 @@ export interface Partitions {
 
 type Series = (metric: string) => string
 
-const outcomes = (name: string, of: Series): readonly AlertRule[] => [
+/** Of the retention: time enough to look, for a month a week. */
+const NEAR_RETENTION = 0.8
+
+const outcomes = (name: string, of: Series, retentionMs: number): readonly AlertRule[] => [
   rule('SluicePipelineDeadLetters', {
     expr: `sum by (disposition) (increase(${of(METRIC.deadLetters)}[10m])) > 0`,
     for: '1m',
@@ -42,13 +47,19 @@ const outcomes = (name: string, of: Series): readonly AlertRule[] => [
     summary: `Pipeline ${name} writes dead letters`,
     description: `{{ $value | humanize }} messages of ${name} became dead letters ({{ $labels.disposition }}) within 10 minutes.`,
   }),
-  rule('SluicePipelineNewErrorClass', {
-    expr:
-      `sum by (class) (increase(${of(METRIC.deadLetters)}[15m])) > 0 ` + `unless sum by (class) (${of(METRIC.deadLetters)} offset 15m) > 0`,
+  rule('SluicePipelineNewFingerprint', {
+    expr: `time() - max(${of(METRIC.newFingerprint)}) < 900`,
     for: '1m',
     severity: 'info',
-    summary: `Pipeline ${name} dead-letters a kind of error it had not met`,
-    description: `{{ $value | humanize }} dead letters of ${name} carry the error class {{ $labels.class }}, which was not among them before.`,
+    summary: `Pipeline ${name} dead-letters a failure that it had not met`,
+    description: `A dead letter of ${name} has a fingerprint that none had before, since {{ $value | humanizeDuration }}: sluice dlq groups ${name} shows it.`,
+  }),
+  rule('SluicePipelineDeadLettersExpire', {
+    expr: `time() - min(${of(METRIC.oldestUnhandled)}) > ${Math.round((NEAR_RETENTION * retentionMs) / 1000)}`,
+    for: '10m',
+    severity: 'warning',
+    summary: `Dead letters of pipeline ${name} will soon be deleted unhandled`,
+    description: `The oldest dead letter of ${name} that was neither redriven nor discarded died {{ $value | humanizeDuration }} ago; retention deletes it after ${formatDuration(retentionMs)}.`,
   }),
   rule('SluicePipelineRetrySaturation', {
     expr: `sum(rate(${of(METRIC.redelivered)}[10m])) > 10 * sum(rate(${of(METRIC.deadLetters)}[10m])) and sum(${of(METRIC.pending)}) > 10000`,

@@ -109,6 +109,8 @@ export const PipelineConfig = Type.Object(
     rules: Type.Unsafe<readonly RuleConfig[]>(Type.Array(Rule)),
     /** Dead letters carry kafka_dlt-* as well. */
     springHeaders: Type.Boolean(),
+    /** The dead letters are watched: what was handled of them, and how long they stay. */
+    watch: Type.Optional(Type.Object({ handled: Topic, retentionMs: WholeMs }, closed)),
     /** Sluice calls the application; absent: it reads the topics itself. */
     http: Type.Optional(Http),
   },

@@ -39,7 +39,7 @@ describe('a pipeline that is deleted', () => {
   })
 
   test('should make the calls that are still to be made, and read no more of the source', () => {
-    expect(planned(HTTP).inputs).toEqual(['shop.pay.retry', 'orders', 'shop.pay.redelivery'])
+    expect(planned(HTTP).inputs).toEqual(['shop.pay.retry', 'orders', 'shop.pay.redelivery', 'shop.pay.dlq'])
     const { waiting, inputs } = planned(HTTP, DELETED)
     expect(inputs).toEqual(['shop.pay.retry', 'shop.pay.redelivery'])
     expect(waiting?.group).toBe('billing')

@@ -10,6 +10,9 @@ export const METRIC = {
   redelivered: 'sluice_pipeline_redelivered_total',
   dropped: 'sluice_pipeline_dropped_total',
   deadLetters: 'sluice_pipeline_dead_letters_total',
+  unhandled: 'sluice_pipeline_unhandled_dead_letters',
+  oldestUnhandled: 'sluice_pipeline_oldest_unhandled_timestamp_seconds',
+  newFingerprint: 'sluice_pipeline_new_fingerprint_timestamp_seconds',
   calls: 'sluice_pipeline_calls_total',
   callSeconds: 'sluice_pipeline_call_seconds',
   callsInFlight: 'sluice_pipeline_calls_in_flight',
@@ -80,4 +83,11 @@ export const callMetrics: readonly TaskMetric[] = [
   gauge(METRIC.waitingKeys, 'With ordering Key: keys whose first record failed and waits for its next attempt.'),
   gauge(METRIC.blocked, 'With ordering Key: records that wait for their next attempt, or stand behind another one of their key.'),
   gauge(METRIC.orderingFull, 'With ordering Key: 1 while the partition reads no further, since as much waits as may.'),
+]
+
+/** Of the watch over the pipeline's own dead letter topic. */
+export const watchMetrics: readonly TaskMetric[] = [
+  gauge(METRIC.unhandled, 'Dead letters that were neither redriven nor discarded.'),
+  gauge(METRIC.oldestUnhandled, 'When the oldest of them died; absent when there is none.'),
+  gauge(METRIC.newFingerprint, 'When a dead letter last had a fingerprint that no dead letter of its partition had before.'),
 ]

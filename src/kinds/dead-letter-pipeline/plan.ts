@@ -9,9 +9,20 @@ import { alerts } from './alerts.ts'
 import type { PipelineConfig } from './config.ts'
 import { breakerState, callProblems, httpConfig, httpSecrets, sharedSources } from './http/plan.ts'
 import type { DeadLetterPipeline } from './resource.ts'
-import { allTopics, bookTopics, deadLetterTopics, pipelineTopics, taskTopics, tierPrefix, topicConfigs, waitingTopics } from './topics.ts'
+import {
+  allTopics,
+  bookTopics,
+  deadLetterRetentionMs,
+  deadLetterTopics,
+  pipelineTopics,
+  taskTopics,
+  tierPrefix,
+  topicConfigs,
+  waitingTopics,
+} from './topics.ts'
 import type { PipelineTopics } from './topics.ts'
 import { DEFAULT_MAX_ATTEMPTS, backoffOf, longestWaitMs } from './waits.ts'
+import { decodeNote, statusOf } from './watch/note.ts'
 
 const DEFAULT_PARTITIONS = 6
 const DEFAULT_REPLICAS = 1
@@ -31,9 +42,8 @@ export function interest(pipeline: DeadLetterPipeline): Interest {
   }
 }
 
-/** What the workers noted beside their offsets tells how the calls go. */
-export const readings = ({ spec }: DeadLetterPipeline): ReadingQuestion | undefined =>
-  spec.delivery.http === undefined ? undefined : { group: spec.source.group }
+/** What the workers noted beside their offsets tells how the calls go, and which dead letters wait for somebody. */
+export const readings = (pipeline: DeadLetterPipeline): ReadingQuestion => ({ group: groupOf(pipeline) })
 
 export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
   const topics = pipelineTopics(pipeline, [...observed.topics.keys(), ...observed.vanishing])
@@ -50,6 +60,7 @@ export function plan(pipeline: DeadLetterPipeline, observed: Observed): Plan {
     ...(pipeline.spec.delivery.http !== undefined && { requeueAfterMs: LOOK_AT_CALLS_MS }),
     status: {
       ...(breaker !== undefined && { breaker }),
+      ...deadLettersSeen(topics, observed),
       topics: { retry: topics.retry, redelivery: topics.redelivery, deadLetter: topics.deadLetter },
       effective: {
         partitions,
@@ -78,6 +89,12 @@ function waiting(pipeline: DeadLetterPipeline, { retry, redelivery, tiers }: Pip
   if (spec.delivery.http !== undefined) return { ...own, sources: [...own.sources, { topic: redelivery, partitions }] }
   if (spec.deletionPolicy !== 'Delete') return own
   return { ...own, sources: [...own.sources, { topic: redelivery, partitions, readBy: spec.source.group }] }
+}
+
+function deadLettersSeen({ deadLetter }: PipelineTopics, { readings: seen }: Observed) {
+  const notes = seen?.positions.filter(({ topic }) => topic === deadLetter).flatMap(({ note }) => decodeNote(note) ?? [])
+  const deadLetters = statusOf(notes ?? [])
+  return deadLetters && { deadLetters }
 }
 
 function topicIntents(
@@ -140,6 +157,7 @@ function configOf(pipeline: DeadLetterPipeline, topics: PipelineTopics, partitio
     ...(spec.retry?.deadline !== undefined && { deadlineMs: parseDuration(spec.retry.deadline) }),
     rules: spec.rules ?? [],
     springHeaders: spec.deadLetter?.compatibility === 'Spring',
+    ...(!isDeleted(pipeline) && { watch: { handled: topics.handled, retentionMs: deadLetterRetentionMs(spec) } }),
     ...(spec.delivery.http !== undefined && {
       http: { ...httpConfig(spec, spec.delivery.http, topics.waiting), ...(isDeleted(pipeline) && { sourceClosed: true }) },
     }),

@@ -1,7 +1,6 @@
 import type { ResourceDefinition } from '../../api/definition.ts'
 import type { CommonStatus, Resource } from '../../api/resource.ts'
 import {
-  anyObject,
   choice,
   deletionPolicy,
   duration,
@@ -181,7 +180,17 @@ const status = object('What the operator last saw.', {
   topics: optional(
     object('Topics of the pipeline.', { retry: optional(topicName), redelivery: optional(topicName), deadLetter: optional(topicName) }),
   ),
-  deadLetters: optional(anyObject('Count, oldest, and the most frequent fingerprints.')),
+  deadLetters: optional(
+    object('Dead letters of the pipeline’s own topic that were neither redriven nor discarded.', {
+      count: integer('How many.', 0, Number.MAX_SAFE_INTEGER),
+      oldest: optional(text('When the oldest of them died.', 35)),
+      byFingerprint: list(
+        'The most frequent failures among them.',
+        object('A failure.', { fingerprint: text('Fingerprint.', 128), count: integer('How many.', 0, Number.MAX_SAFE_INTEGER) }),
+        10,
+      ),
+    }),
+  ),
   breaker: optional(choice('State of the breaker: Open when that of any worker is.', 'Closed', 'Open')),
   workers: optional(workersStatus),
   effective: optional(effective),
@@ -203,6 +212,7 @@ export const definition: ResourceDefinition = {
     { name: 'Group', type: 'string', jsonPath: '.spec.source.group' },
     { name: 'Retry', type: 'string', jsonPath: '.status.topics.retry', priority: 1 },
     { name: 'Dead Letters', type: 'string', jsonPath: '.status.topics.deadLetter', priority: 1 },
+    { name: 'Unhandled', type: 'integer', jsonPath: '.status.deadLetters.count' },
     { name: 'Workers', type: 'integer', jsonPath: '.status.workers.ready' },
   ],
   scale: { specReplicasPath: '.spec.workers.replicas', statusReplicasPath: '.status.workers.ready' },

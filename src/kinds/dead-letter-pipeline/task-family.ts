@@ -7,8 +7,9 @@ import { Application } from './http/application.ts'
 import { CallTask } from './http/call-task.ts'
 import { CallObservations } from './http/observed.ts'
 import { Judge } from './judge.ts'
-import { callMetrics, metrics } from './metrics.ts'
+import { callMetrics, metrics, watchMetrics } from './metrics.ts'
 import { RetryProtocol } from './retry-protocol.ts'
+import { WatchTask } from './watch/watch-task.ts'
 
 /** With `delivery.http`: what the application would read, the source and what comes back. */
 function callFamilies(resource: ContractResource, namespace: string): readonly TaskFamily[] {
@@ -37,6 +38,24 @@ function callFamilies(resource: ContractResource, namespace: string): readonly T
   return [family(http.source, http.waitingTopic === undefined ? [] : [http.waitingTopic]), redelivery]
 }
 
+/** Who looks at the dead letters while nobody does. */
+function watchFamilies(resource: ContractResource, namespace: string): readonly TaskFamily[] {
+  const { watch, topics } = parseConfig(resource.name, resource.config)
+  if (watch === undefined) return []
+  const { deadLetter } = topics
+  const config = { pipeline: `${namespace}/${resource.name}`, deadLetter, ...watch }
+  return [
+    {
+      resource: { kind: 'DeadLetterPipeline', namespace, name: resource.name },
+      input: deadLetter,
+      sources: [deadLetter, watch.handled],
+      states: [],
+      create: partition => new WatchTask(config, partition),
+      metrics: watchMetrics,
+    },
+  ]
+}
+
 export const worked: WorkedKind = {
   kind: 'DeadLetterPipeline',
   tasks(resource, namespace): TaskFamily {
@@ -54,5 +73,5 @@ export const worked: WorkedKind = {
       metrics,
     }
   },
-  moreTasks: callFamilies,
+  moreTasks: (resource, namespace) => [...callFamilies(resource, namespace), ...watchFamilies(resource, namespace)],
 }

@@ -80,10 +80,13 @@ export const allTopics = (topics: PipelineTopics): readonly string[] => [
 /** Topics whose partition p is about partition p of the source. */
 export const waitingTopics = ({ waiting }: PipelineTopics): readonly string[] => (waiting === undefined ? [] : [waiting])
 
+/** How long a dead letter stays. */
+export const deadLetterRetentionMs = ({ deadLetter }: DeadLetterPipeline['spec']): number =>
+  deadLetter?.retention === undefined ? DEFAULT_DEAD_LETTER_RETENTION_MS : parseDuration(deadLetter.retention)
+
 /** The configs of every topic of the pipeline, by name. Records grow by their context: the limits leave room for it. */
 export function topicConfigs({ spec }: DeadLetterPipeline, topics: PipelineTopics): ReadonlyMap<string, Configs> {
-  const { retention } = spec.deadLetter ?? {}
-  const retentionMs = retention === undefined ? DEFAULT_DEAD_LETTER_RETENTION_MS : parseDuration(retention)
+  const retentionMs = deadLetterRetentionMs(spec)
   const deadLetter = appended(retentionMs, DAY_MS, GROWN_MAX_MESSAGE_BYTES)
   const waiting = (delayMs: number): Configs => appended(waitingRetentionMs(delayMs), segmentMs(delayMs), GROWN_MAX_MESSAGE_BYTES)
   const longestMs = Math.max(HORIZON_MS, ...topics.tiers.map(({ delayMs }) => delayMs))

@@ -4,6 +4,8 @@ import type { LogRecord, OutgoingRecord } from '../../worker/task.ts'
 export interface Marker {
   /** Of the dead letter topic. */
   readonly topicId: string
+  /** Its name; markers of earlier versions have none. */
+  readonly topic?: string
   readonly from: number
   /** Exclusive. */
   readonly to: number
@@ -14,11 +16,15 @@ export interface Marker {
 }
 
 /** Ranges never overlap, since what is handled is never handled again: the first offset is a key that no other marker has. */
-export const markerRecord = (topic: string, partition: number, { topicId, from, to, count, run, how }: Marker): OutgoingRecord => ({
+export const markerRecord = (
+  topic: string,
+  partition: number,
+  { topicId, topic: of, from, to, count, run, how }: Marker,
+): OutgoingRecord => ({
   topic,
   partition,
   key: Buffer.from(`${topicId}/${from}`),
-  value: Buffer.from(JSON.stringify({ t: topicId, f: from, e: to, n: count, r: run, h: how })),
+  value: Buffer.from(JSON.stringify({ t: topicId, d: of, f: from, e: to, n: count, r: run, h: how })),
   headers: [],
 })
 
@@ -27,9 +33,17 @@ export function readMarker(record: LogRecord): Marker | undefined {
   if (record.value === null || record.value.length === 0) return undefined
   const where = `${record.topic}[${record.partition}] offset ${record.offset}`
   try {
-    const { t, f, e, n, r, h } = JSON.parse(record.value.toString()) as Record<string, unknown>
+    const { t, d, f, e, n, r, h } = JSON.parse(record.value.toString()) as Record<string, unknown>
     if (typeof t === 'string' && typeof f === 'number' && typeof e === 'number' && typeof n === 'number' && typeof r === 'string')
-      return { topicId: t, from: f, to: e, count: n, run: r, how: h === 'Discard' ? 'Discard' : 'Redrive' }
+      return {
+        topicId: t,
+        ...(typeof d === 'string' && { topic: d }),
+        from: f,
+        to: e,
+        count: n,
+        run: r,
+        how: h === 'Discard' ? 'Discard' : 'Redrive',
+      }
   } catch {
     // told below
   }

@@ -213,7 +213,8 @@ export class RedriveTask implements Task {
     const partition = this.#partition
     const progress = draft.progress
     const outputs = [...draft.outputs]
-    for (const range of draft.ranges) outputs.push(markerRecord(topics.handled, partition, { ...range, topicId, run, how: action }))
+    for (const range of draft.ranges)
+      outputs.push(markerRecord(topics.handled, partition, { ...range, topicId, topic: topics.deadLetter, run, how: action }))
     if (!dryRun && !this.#begun) outputs.push(auditRecord(this.#config, partition, 'Started', progress, now))
     if (!dryRun && draft.done) outputs.push(auditRecord(this.#config, partition, 'Finished', progress, now))
     this.#share.reserve(partition, draft.moved, now)

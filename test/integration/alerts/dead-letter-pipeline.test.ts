@@ -51,8 +51,8 @@ const ownedCalling = (partitions: number) =>
       [`${METRIC.callsInFlight}{pipeline="shop/billing",partition="${i}",topic="orders"}`]: '0x60',
     })),
   ) as Record<string, string>
-const deadLetters = (values: string, errorClass = 'TimeoutError') => ({
-  [`${METRIC.deadLetters}{pipeline="shop/billing",disposition="exhausted",class="${errorClass}"}`]: values,
+const deadLetters = (values: string) => ({
+  [`${METRIC.deadLetters}{pipeline="shop/billing",disposition="exhausted",class="TimeoutError"}`]: values,
 })
 const stopped = (kind: string) => ({
   [`sluice_worker_task_stopped{kind="${kind}",name="shop/billing",partition="1",reason="OffsetOutOfRange"}`]: '1x60',
@@ -63,12 +63,19 @@ const retries = (waiting: number) => ({
   [`${METRIC.pending}{pipeline="shop/billing",partition="0",horizon="near"}`]: `${waiting}x60`,
 })
 
+const DAY_S = 86_400
 const examples = [
   { alert: 'SluicePipelineDeadLetters', bad: deadLetters('0+1x60'), good: deadLetters('7x60') },
   {
-    alert: 'SluicePipelineNewErrorClass',
-    bad: { ...deadLetters('0+1x60'), ...deadLetters('0x38 1 2 3 4 5 6 7 8 9 10 11 12', 'SchemaError') },
-    good: deadLetters('0+1x60'),
+    alert: 'SluicePipelineNewFingerprint',
+    bad: { ...gauge(METRIC.newFingerprint, 0, '10x60'), ...gauge(METRIC.newFingerprint, 1, '700x60') },
+    good: gauge(METRIC.newFingerprint, 0, '600x60'),
+  },
+  // promtool's clock begins at 0: what is older than the test stands before it.
+  {
+    alert: 'SluicePipelineDeadLettersExpire',
+    bad: { ...gauge(METRIC.oldestUnhandled, 0, '10x60'), ...gauge(METRIC.oldestUnhandled, 1, `-${24 * DAY_S}x60`) },
+    good: gauge(METRIC.oldestUnhandled, 1, `-${23 * DAY_S}x60`),
   },
   { alert: 'SluicePipelineRetrySaturation', bad: retries(10_001), good: retries(10_000) },
   { alert: 'SluicePipelineOverdue', bad: gauge(METRIC.oldestOverdue, 1, '31x60'), good: gauge(METRIC.oldestOverdue, 1, '30x60') },

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
+import type { DeadLetterPipeline } from '../../../src/kinds/dead-letter-pipeline/resource.ts'
 import type { DeadLetterRedrive } from '../../../src/kinds/dead-letter-redrive/resource.ts'
 import { startChromium } from '../../support/chromium.ts'
 import type { Browser, Page } from '../../support/chromium.ts'
@@ -181,10 +182,28 @@ describe('the console on dead letters', () => {
     })
   })
 
+  test('should show in the list, as the status says it, how many wait for somebody', async () => {
+    const { status } = await run.settled<DeadLetterPipeline>(
+      'DeadLetterPipeline',
+      'billing',
+      one => one.status?.deadLetters?.count === REFUSALS + 1,
+      90_000,
+    )
+    expect(status?.deadLetters).toMatchObject({
+      byFingerprint: [
+        { fingerprint: '5be0cd19137e2179', count: REFUSALS },
+        { fingerprint: 'c0ffee', count: 1 },
+      ],
+    })
+    await page.goto(address)
+    await page.sees('tr', `${REFUSALS + 1}`)
+    await page.screenshot(join(PICTURES, 'pipelines.png'))
+  })
+
   test('should show what is left, in the dark and on a phone', async () => {
     await page.resize(390, 800, true)
-    await page.goto(`${address}#/pipelines/default/billing/groups?unhandled=true`)
-    await page.sees('p', `${REFUSALS + 1} dead letters`)
+    await page.goto(`${address}#/pipelines/default/billing/groups`)
+    await page.sees('p', `${TIMEOUTS + REFUSALS + 1} dead letters`)
     await page.screenshot(join(PICTURES, 'phone.png'))
     expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
     expect(page.problems()).toEqual([])

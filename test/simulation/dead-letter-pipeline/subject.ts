@@ -1,8 +1,10 @@
 import type { PipelineConfig } from '../../../src/kinds/dead-letter-pipeline/config.ts'
 import { worked } from '../../../src/kinds/dead-letter-pipeline/task-family.ts'
+import { decodeNote, statusOf } from '../../../src/kinds/dead-letter-pipeline/watch/note.ts'
 import { ladder } from '../../../src/kinds/delay-queue/ladder.ts'
 import { worked as queueWorked } from '../../../src/kinds/delay-queue/task-family.ts'
 import type { OutgoingRecord, Refusal } from '../../../src/kafka/log.ts'
+import { noteOf } from '../../../src/worker/contract.ts'
 import type { Contract } from '../../../src/worker/contract.ts'
 import type { Random } from '../../support/delay-queue/random.ts'
 import { PoolFellow } from '../pool-fellow.ts'
@@ -12,6 +14,7 @@ import { Application, REDELIVERY, RETRY, SOURCE } from './application.ts'
 import { DEAD, FATAL, auditRest, auditSoFar } from './audit.ts'
 import type { Evidence } from './audit.ts'
 
+const HANDLED = 'p.handled'
 /** Headers of one record that the topics behind a pipeline take. */
 const MOST_HEADER_BYTES = 6_000
 
@@ -36,7 +39,9 @@ export class PipelineSubject implements Subject {
     this.#config = configOf(weather.partitions, Math.max(...weather.delaysMs), random)
     this.sources = [RETRY, ...this.#config.topics.tiers.map(({ topic }) => topic)]
     for (const topic of [...this.sources, REDELIVERY, 'p.journal']) cluster.createTopic(topic, weather.partitions)
-    for (const topic of [SOURCE, DEAD, FATAL]) cluster.createTopic(topic, 1 + random.below(3))
+    const deadPartitions = 1 + random.below(3)
+    for (const topic of [DEAD, HANDLED]) cluster.createTopic(topic, deadPartitions)
+    for (const topic of [SOURCE, FATAL]) cluster.createTopic(topic, 1 + random.below(3))
     this.#fellow = new PoolFellow(cluster, { group: this.group, ...weather })
     this.#application = new Application(setting)
   }
@@ -78,7 +83,15 @@ export class PipelineSubject implements Subject {
   }
 
   get atRest(): boolean {
-    return this.#application.idle && passed(this.#setting.cluster, this.group, this.sources)
+    return this.#application.idle && passed(this.#setting.cluster, this.group, this.sources) && this.#watched
+  }
+
+  /** The watch has noted as many dead letters as there are. */
+  get #watched(): boolean {
+    const { cluster } = this.#setting
+    const noted = (cluster.partitionsOf(DEAD) ?? []).map(log => cluster.group(this.group).offset(log)?.metadata ?? '')
+    const notes = noted.flatMap(metadata => decodeNote(noteOf(metadata)) ?? [])
+    return cluster.visible(DEAD).length === (statusOf(notes)?.count ?? 0)
   }
 
   get messages(): number {
@@ -131,5 +144,6 @@ function configOf(partitions: number, longestMs: number, random: Random): Pipeli
         ]
       : [],
     springHeaders: random.chance(0.2),
+    watch: { handled: HANDLED, retentionMs: 30 * 86_400_000 },
   }
 }

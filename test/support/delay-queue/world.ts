@@ -214,7 +214,9 @@ export class EngineWorld {
     for (const [topic, from] of task.restoreFrom(this.commits))
       for (const record of this.log(topic).read(from === 'earliest' ? 0 : from, Infinity)) task.loadState(record)
     const starts = [...task.started(this.commits, ends, this.now)]
-    this.#positions = new Map(starts.map(([topic, start]) => [topic, start === 'earliest' ? 0 : start]))
+    this.#positions = new Map(
+      starts.map(([topic, start]) => [topic, typeof start === 'number' ? start : start === 'earliest' ? 0 : start.orEarliest]),
+    )
     this.#claim(task)
     return task
   }
