@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -58,8 +58,8 @@ export interface Kafka {
   shutdown(): Promise<void>
   /** Starts again on the same ports and data; shuts down cleanly first if it runs. */
   restart(): Promise<void>
-  /** SIGSTOP: connections stay open and nothing answers. */
-  pause(): void
+  /** SIGSTOP: connections stay open and nothing answers. Resolves when every thread stands still: until then one may answer yet. */
+  pause(): Promise<void>
   resume(): void
   /** Ends the broker and removes its folder. */
   stop(): Promise<void>
@@ -200,8 +200,11 @@ export class KafkaServer implements Kafka {
     await this.start()
   }
 
-  pause(): void {
+  async pause(): Promise<void> {
+    const { pid } = this
+    if (pid === undefined) return
     this.#process?.kill('SIGSTOP')
+    while (!(await standsStill(pid))) await new Promise(resolve => setTimeout(resolve, 5))
   }
 
   resume(): void {
@@ -223,6 +226,13 @@ export class KafkaServer implements Kafka {
     child.kill('SIGCONT')
     await gone
   }
+}
+
+/** The state stands behind the name, which is in brackets: `1 (java) T ...`. */
+async function standsStill(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`)
+  const stats = await Promise.all(threads.map(thread => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '')))
+  return stats.every(stat => stat === '' || /\) [TtXZ] /.test(stat))
 }
 
 const exited = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null

@@ -9,6 +9,7 @@ import type { Contract } from '../../src/worker/contract.ts'
 import { startWorkerProcess } from './delay-queue/queue-on-kafka.ts'
 import type { WorkerProcess } from './delay-queue/queue-on-kafka.ts'
 import { eventually } from './eventually.ts'
+import { planned } from './planned.ts'
 
 /** The topics that a kind plans on a real broker, and workers on its contract: what operator and platform do, without them. */
 export class PlannedWorkers {
@@ -21,14 +22,7 @@ export class PlannedWorkers {
 
   static async create(kafka: Kafka, bootstrap: string, kind: Kind, resource: Resource, partitions: number): Promise<PlannedWorkers> {
     const { namespace, name } = resource.metadata
-    const { topics, workers } = kind.plan(resource, {
-      now: Date.now(),
-      connection: { ref: { kind: 'KafkaConnection', namespace, name: 'main' }, defaults: { replicationFactor: 1 }, probe: undefined },
-      topics: new Map(),
-      vanishing: new Set(),
-      siblings: [],
-      answers: new Map(),
-    })
+    const { topics, workers } = planned(kind, resource)
     const admin = kafka.admin()
     await admin.connect()
     const names = topics.map(topic => topic.name)

@@ -429,7 +429,7 @@ describe('a broker that goes away', () => {
   test('should give up on a hung broker within its own time and recover when it answers', async () => {
     const impatient = platformaticAdminWith({ connectMs: 500, requestMs: 500 })({ bootstrapServers: [kafka.bootstrap] }, { clientId })
     await impatient.listTopics()
-    kafka.pause()
+    await kafka.pause()
     try {
       await expect(impatient.listTopics()).rejects.toMatchObject({ code: 'Timeout', retriable: true })
     } finally {

@@ -435,7 +435,7 @@ test('should go on polling while no broker answers, and read on when one does', 
   const reader = await aReader()
   await reader.assign([{ topic, partition: 0, offset: 0 }])
   await until(async () => (await reader.poll(10, 20)).ends.length > 0, 'the end was reached')
-  kafka.pause()
+  await kafka.pause()
   try {
     // Longer than silence is suspicious, and than a question then waits for its answer.
     const until = performance.now() + 9000

@@ -8,6 +8,7 @@ import type { DelayQueue } from '../../../src/kinds/delay-queue/resource.ts'
 import type { Contract, ContractResource } from '../../../src/worker/contract.ts'
 import { runningGeneration } from '../../../src/worker/contract.ts'
 import { eventually } from '../eventually.ts'
+import { planned } from '../planned.ts'
 import { startWorkerProcess } from './queue-on-kafka.ts'
 import type { WorkerProcess } from './queue-on-kafka.ts'
 
@@ -162,14 +163,6 @@ export class PoolOnKafka {
         workers: { pool: 'pool' },
       },
     }
-    const ref = { kind: 'KafkaConnection', namespace: this.namespace, name: 'main' }
-    return kind.plan(queue, {
-      now: Date.now(),
-      connection: { ref, defaults: { replicationFactor: 1 }, probe: undefined },
-      topics: new Map(),
-      vanishing: new Set(),
-      siblings: [],
-      answers: new Map(),
-    })
+    return planned(kind, queue)
   }
 }

@@ -9,6 +9,7 @@ import { kind } from '../../../src/kinds/delay-queue/index.ts'
 import type { DelayQueue, DelayQueueSpec } from '../../../src/kinds/delay-queue/resource.ts'
 import type { Contract } from '../../../src/worker/contract.ts'
 import { eventually } from '../eventually.ts'
+import { planned } from '../planned.ts'
 
 /** The start script, which knows what a worker wants of Node. Benchmarks name that of an image. */
 const PROGRAM = process.env.SLUICE_PROGRAM ?? fileURLToPath(new URL('../../../bin/sluice', import.meta.url))
@@ -70,14 +71,7 @@ export class QueueOnKafka {
     await admin.connect()
     const partitions = spec.partitions ?? 6
     if (spec.target) await createTopic(admin, spec.target.topic, partitions, {})
-    const { topics, workers } = kind.plan(queue, {
-      now: Date.now(),
-      connection: { ref: { kind: 'KafkaConnection', namespace, name: 'main' }, defaults: { replicationFactor: 1 }, probe: undefined },
-      topics: new Map(),
-      vanishing: new Set(),
-      siblings: [],
-      answers: new Map(),
-    })
+    const { topics, workers } = planned(kind, queue)
     await admin.createTopics({
       waitForLeaders: false,
       topics: topics.map(({ name, configs }) => ({
