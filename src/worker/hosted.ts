@@ -4,7 +4,7 @@ import type { Task, TaskFamily } from './task.ts'
 import type { TaskStatus } from './runtime.ts'
 
 /** Outputs of one transaction: enough for 50,000 records/s, small enough that a commit stays below 30 ms. */
-export const BATCH_LIMIT = 1000
+const BATCH_LIMIT = 1000
 
 /** Why a task was stopped: it stays owned and untouched until someone looks, since going on would lose or double records. */
 export type StopReason = 'OffsetOutOfRange' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'
@@ -57,7 +57,9 @@ export class Hosted {
   /** Of the broker that leads the partition of the first state topic. */
   readonly brokerTime = new BrokerTime()
   /** Outputs at once; halved to find a record that brokers refuse. */
-  limit = BATCH_LIMIT
+  limit: number
+  /** What that begins at. */
+  readonly mostOutputs: number
   /** In a transaction of its own, for the same purpose. */
   alone = false
 
@@ -65,6 +67,8 @@ export class Hosted {
     this.family = family
     this.partition = partition
     this.generation = generation
+    this.mostOutputs = family.mostOutputs ?? BATCH_LIMIT
+    this.limit = this.mostOutputs
     this.#task = family.create(partition)
   }
 

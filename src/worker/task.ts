@@ -27,6 +27,8 @@ export interface TaskFamily {
   /** Topics whose partition p is read at restore, from a position to the end captured after fencing. */
   readonly states: readonly string[]
   create(partition: number): Task
+  /** Outputs of one transaction; 1,000 when absent. More spares the brokers work for each record, and makes all of them later. */
+  readonly mostOutputs?: number
   /** Where the calls of its tasks go, if they make any. */
   readonly calls?: CallTarget
   /** Folds what the tasks counted into the kind's metrics; called by the kernel after each commit. */

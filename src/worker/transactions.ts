@@ -3,7 +3,6 @@ import { KafkaError } from '../kafka/errors.ts'
 import type { Commit, GroupConsumer, OutgoingRecord, TransactionalProducer } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Doorbell } from './doorbell.ts'
-import { BATCH_LIMIT } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
 import { LONGEST_LEAD_MS, Lead } from './lead.ts'
 import { encodeOwnership } from './metadata.ts'
@@ -166,7 +165,7 @@ export class Transactions {
     const hosted = this.#with.tasks().filter(({ claimed, leaving, finishing }) => claimed && (!leaving || finishing))
     const entries: Entry[] = []
     const taken = new Map<TaskFamily, number>()
-    let room = BATCH_LIMIT
+    let room = hosted.reduce((most, { mostOutputs }) => Math.max(most, mostOutputs), 0)
     let bytes = 0
     for (const { tasks, rivals } of this.#turns.next(hosted)) {
       const leave = room - Math.ceil(room / (1 + rivals))
@@ -345,7 +344,7 @@ export class Transactions {
     if (proposal === NOTHING) return
     metrics.recordsWritten.inc({}, proposal.outputs.length)
     hosted.committed = new Map([...hosted.committed, ...proposal.offsets.map(commit => [commit.topic, commit] as const)])
-    if (hosted.limit < BATCH_LIMIT) hosted.limit = Math.min(BATCH_LIMIT, hosted.limit * 2)
+    if (hosted.limit < hosted.mostOutputs) hosted.limit = Math.min(hosted.mostOutputs, hosted.limit * 2)
     else hosted.alone = false
     try {
       metrics.record(hosted.task.committed(proposal, hosted.brokerTime.now(clock)))
