@@ -13,6 +13,7 @@ type Recorder = (observation: Observation) => void
 /** The kernel's own metrics, and those that the kinds declare. Declared once per process; sessions come and go. */
 export class WorkerMetrics {
   readonly transactionSeconds: Histogram
+  readonly holdSeconds: Histogram
   readonly transactions: Counter
   readonly fences: Counter
   readonly recordsRead: Counter
@@ -29,7 +30,12 @@ export class WorkerMetrics {
     this.#clock = clock
     this.transactionSeconds = metrics.histogram({
       name: 'sluice_worker_transaction_seconds',
-      help: 'From the beginning of a Kafka transaction to the end of its commit.',
+      help: 'From the beginning of a Kafka transaction to the end of its commit, without the time for which it was held until its messages were due.',
+      buckets: SECONDS,
+    })
+    this.holdSeconds = metrics.histogram({
+      name: 'sluice_worker_transaction_hold_seconds',
+      help: 'Time for which a Kafka transaction, ready to be committed, was held until its messages were due.',
       buckets: SECONDS,
     })
     this.transactions = metrics.counter({

@@ -261,7 +261,10 @@ export class Reading {
         } else if (next >= answer.high) {
           each.task.caughtUp(topic, next, asOf)
           this.#rest(each, topic)
-        } else if (isDormant) this.#wake(each, topic)
+        } else {
+          each.task.unread?.(topic, answer.high - next)
+          if (isDormant) this.#wake(each, topic)
+        }
       }
       bell.ring()
     } catch (error) {

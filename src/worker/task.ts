@@ -99,6 +99,8 @@ export interface Task {
   accept(records: readonly LogRecord[], now: EpochMs): void
   /** The source's end was reached at `offset`; everything appended before `asOf` has been accepted. */
   caughtUp(topic: string, offset: number, asOf: EpochMs): void
+  /** The end of the source was asked for, and lies so many offsets ahead of what was accepted. */
+  unread?(topic: string, offsets: number): void
   /** Sources that should not be read further for now (their buffered records wait for a time, or memory is short). */
   readonly held: ReadonlySet<string>
   /** Bytes of records held in memory. */

@@ -246,6 +246,7 @@ export class Transactions {
     if (this.#broken) return new KafkaError('Fenced', 'this session is over', { retriable: false })
     const beganMs = clock.monotonicMs()
     let committing = false
+    let heldMs: number
     try {
       await producer.begin()
       for (const entry of entries) this.#send(entry)
@@ -253,13 +254,14 @@ export class Transactions {
       this.#checkOwned(entries)
       await producer.sendOffsets(offsets, this.#with.member(), OFFSETS_TIMEOUT_MS)
       this.#lead.staged(clock.monotonicMs() - beganMs)
-      await this.#due(entries)
+      heldMs = await this.#due(entries)
       committing = true
       await producer.commit(COMMIT_TIMEOUT_MS)
     } catch (error) {
       return this.#settle(error, committing)
     }
-    metrics.transactionSeconds.observe((clock.monotonicMs() - beganMs) / 1000)
+    metrics.transactionSeconds.observe((clock.monotonicMs() - beganMs - heldMs) / 1000)
+    if (heldMs > 0) metrics.holdSeconds.observe(heldMs / 1000)
     metrics.transactions.inc({ outcome: 'committed' })
     return undefined
   }
@@ -269,16 +271,18 @@ export class Transactions {
     throw new KafkaError('RebalanceInProgress', 'a partition was lost', { retriable: true })
   }
 
-  /** Until the clock says that everything in it is due; a revocation or a stop waits no longer for it than for any transaction. */
-  async #due(entries: readonly Entry[]): Promise<void> {
+  /** Until the clock says that everything in it is due; a revocation or a stop waits no longer for it than for any transaction. Returns how long that was. */
+  async #due(entries: readonly Entry[]): Promise<number> {
     const { clock } = this.#with
-    const giveUpAtMs = clock.monotonicMs() + 2 * LONGEST_LEAD_MS
+    const beganMs = clock.monotonicMs()
+    const giveUpAtMs = beganMs + 2 * LONGEST_LEAD_MS
     for (let leftMs = this.#untilDueMs(entries); leftMs > 0; leftMs = this.#untilDueMs(entries)) {
       if (clock.monotonicMs() >= giveUpAtMs)
         throw new KafkaError('Timeout', 'the clock was set back during a transaction', { retriable: true })
       await clock.sleep(Math.min(leftMs, LONGEST_LEAD_MS))
       this.#checkOwned(entries)
     }
+    return clock.monotonicMs() - beganMs
   }
 
   #untilDueMs(entries: readonly Entry[]): number {

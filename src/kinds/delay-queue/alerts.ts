@@ -9,7 +9,7 @@ export function alerts(queue: DelayQueue, partitions: number): AlertGroup {
   const idle = queue.spec.workers?.replicas === 0
   const of = (metric: string): string => `${metric}{queue="${name}"}`
   return {
-    rules: [...delivery(name, of), ...records(name, of), stopped(name), ...(idle ? [] : [unowned(name, of, partitions)])],
+    rules: [...delivery(name, of), loss(name, of), ...records(name, of), stopped(name), ...(idle ? [] : [unowned(name, of, partitions)])],
   }
 }
 
@@ -38,6 +38,15 @@ const delivery = (name: string, of: Series): readonly AlertRule[] => [
     description: `The input of ${name} is read only up to {{ $value | humanizeDuration }} ago: new messages are not seen and due ones are held back.`,
   }),
 ]
+
+const loss = (name: string, of: Series): AlertRule =>
+  rule('SluiceDelayQueueLossNear', {
+    expr: `min(${of(METRIC.timeToLoss)}) < 3 * 86400`,
+    for: '10m',
+    severity: 'critical',
+    summary: `Kafka will delete what waits in delay queue ${name}`,
+    description: `If nothing moves, the first undelivered record of ${name} is deleted by retention in {{ $value | humanizeDuration }}. See what holds the queue up, or raise retention.ms of its topics meanwhile.`,
+  })
 
 const records = (name: string, of: Series): readonly AlertRule[] => [
   rule('SluiceDelayQueueDeadLetters', {

@@ -6,6 +6,8 @@ export const METRIC = {
   overdue: 'sluice_delay_queue_overdue_messages',
   oldestOverdue: 'sluice_delay_queue_oldest_overdue_seconds',
   readLag: 'sluice_delay_queue_read_lag_seconds',
+  unread: 'sluice_delay_queue_unread_offsets',
+  timeToLoss: 'sluice_delay_queue_time_to_loss_seconds',
   lateness: 'sluice_delay_queue_lateness_seconds',
   fired: 'sluice_delay_queue_fired_total',
   moved: 'sluice_delay_queue_tier_writes_total',
@@ -34,12 +36,16 @@ const gauge = (name: MetricName, help: string, labels: readonly string[] = []): 
 })
 
 export const metrics: readonly TaskMetric[] = [
-  gauge(METRIC.pending, 'Messages that wait: near (in memory), fixed (read ahead of a fixed delay), or in the tier of that many seconds.', [
-    'horizon',
-  ]),
+  gauge(
+    METRIC.pending,
+    'Messages that wait: near (in memory; what is read ahead of a fixed delay, too), fixed (unread in a fixed delay, by offsets), or in the tier of that many seconds.',
+    ['horizon'],
+  ),
   gauge(METRIC.overdue, 'Messages in memory that are due and not delivered yet.'),
   gauge(METRIC.oldestOverdue, 'How long the oldest message in memory that is not delivered has been due; 0 when none is.'),
   gauge(METRIC.readLag, 'Age of the youngest instant up to which the input is known to be read.'),
+  gauge(METRIC.unread, 'Offsets of the input that are not read yet.'),
+  gauge(METRIC.timeToLoss, 'Time until retention deletes the oldest record that is not read or not done, if nothing moves any more.'),
   {
     name: METRIC.lateness,
     help: 'From the due time (or the append time, if later) to the commit of the delivery.',

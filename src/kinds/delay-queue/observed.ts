@@ -1,9 +1,11 @@
 import type { EpochMs } from '../../api/resource.ts'
 import type { Observation } from '../../worker/task.ts'
+import { HORIZON_MS } from './ladder.ts'
 import type { Batch } from './batch.ts'
 import { METRIC } from './metrics.ts'
 import type { MetricName } from './metrics.ts'
 import type { Ending, Source } from './source.ts'
+import { OUTAGE_ALLOWANCE_MS } from './topics.ts'
 
 const COUNTED: Readonly<Record<Exclude<Ending, 'deadLettered' | 'obeyed' | 'ruleDropped'>, MetricName>> = {
   delivered: METRIC.fired,
@@ -48,6 +50,8 @@ export interface TaskView {
   readonly near: number
   readonly overdue: number
   readonly firstDueMs: EpochMs
+  /** When the oldest record came that is to become a dead letter. */
+  readonly firstBadMs: EpochMs
 }
 
 /** Names under which a kind exports what its tasks hold. */
@@ -56,6 +60,17 @@ export interface GaugeNames {
   readonly overdue: string
   readonly oldestOverdue: string
   readonly readLag: string
+  readonly unread?: string
+  readonly timeToLoss?: string
+}
+
+/**
+ * When retention deletes the first record that is not read or not done. What is read was appended its wait before it is due, less what it spends in memory; nothing
+ * unread was appended before what was read.
+ */
+function lossAtMs({ sources, firstDueMs, firstBadMs }: TaskView): EpochMs {
+  const unread = sources.filter(({ unread }) => unread > 0).map(({ readToMs, delayMs }) => readToMs + delayMs)
+  return Math.min(firstDueMs - HORIZON_MS, firstBadMs, ...unread) + OUTAGE_ALLOWANCE_MS
 }
 
 /** @param labels of every gauge. */
@@ -64,11 +79,23 @@ export function gauges(view: TaskView, names: GaugeNames, labels: Readonly<Recor
   const pending = (horizon: string, value: number): Observation => ({ metric: names.pending, value, labels: { ...labels, horizon } })
   const [input] = sources
   const readToMs = input?.readToMs ?? now
+  const fixed = sources.filter(({ type }) => type === 'fixed')
+  const toLossMs = Math.min(OUTAGE_ALLOWANCE_MS, lossAtMs(view) - now)
   return [
     pending('near', near),
+    ...(fixed.length > 0
+      ? [
+          pending(
+            'fixed',
+            fixed.reduce((sum, { unread }) => sum + unread, 0),
+          ),
+        ]
+      : []),
     ...sources.filter(({ type }) => type === 'tier').map(({ delayMs, far }) => pending(`${delayMs / 1000}s`, far)),
     { metric: names.overdue, value: overdue, labels },
     { metric: names.oldestOverdue, value: Math.max(0, now - firstDueMs) / 1000, labels },
     { metric: names.readLag, value: Number.isFinite(readToMs) ? Math.max(0, now - readToMs) / 1000 : 0, labels },
+    ...(names.unread === undefined ? [] : [{ metric: names.unread, value: input?.unread ?? 0, labels }]),
+    ...(names.timeToLoss === undefined ? [] : [{ metric: names.timeToLoss, value: toLossMs / 1000, labels }]),
   ]
 }

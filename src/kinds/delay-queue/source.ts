@@ -37,6 +37,8 @@ export class Source {
   far = 0
   /** Everything appended before this has been read. */
   readToMs: EpochMs = -Infinity
+  /** Offsets between what was read and the end, when that was last asked for. */
+  unread = 0
   /** Records read ahead: of a tier until they leave it, of a fixed delay until they are done, of the input until they are settled. */
   #ahead = 0
   #aheadBytes = 0

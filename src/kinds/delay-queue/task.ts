@@ -111,8 +111,14 @@ export class DelayTask implements Task {
     const source = this.#byTopic.get(topic)
     if (source === undefined) return
     source.position.skipTo(offset)
+    source.unread = 0
     if (asOf > source.readToMs) source.readToMs = asOf
     this.#barred = false
+  }
+
+  unread(topic: string, offsets: number): void {
+    const source = this.#byTopic.get(topic)
+    if (source !== undefined) source.unread = offsets
   }
 
   pressure(ratio: number): void {
@@ -185,6 +191,7 @@ export class DelayTask implements Task {
       near: this.#waiting.near,
       overdue: this.#waiting.overdue(now),
       firstDueMs: this.#waiting.firstDue(),
+      firstBadMs: this.#bad.first?.record.timestampMs ?? Infinity,
     })
   }
 

@@ -25,7 +25,7 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 export const GROWN_MAX_MESSAGE_BYTES = 8 * DEFAULT_MAX_MESSAGE_BYTES
 export const DAY_MS = 86_400_000
 /** An outage of a week loses nothing. */
-const OUTAGE_ALLOWANCE_MS = 8 * DAY_MS
+export const OUTAGE_ALLOWANCE_MS = 8 * DAY_MS
 export const DEFAULT_DEAD_LETTER_RETENTION_MS = 30 * DAY_MS
 
 /** The role of a tier in the name of its topic. */

@@ -12,6 +12,11 @@ export class Line {
     return this.#items.length - this.#head
   }
 
+  get first(): Item | undefined {
+    for (const item of this) return item
+    return undefined
+  }
+
   push(item: Item): void {
     this.#items.push(item)
   }

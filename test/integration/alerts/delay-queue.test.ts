@@ -49,6 +49,7 @@ const examples = [
   { alert: 'SluiceDelayQueueOverdue', bad: gauge(METRIC.oldestOverdue, 1, '31x60'), good: gauge(METRIC.oldestOverdue, 1, '30x60') },
   { alert: 'SluiceDelayQueueLatenessHigh', bad: lateness(50), good: lateness(5) },
   { alert: 'SluiceDelayQueueReadStalled', bad: gauge(METRIC.readLag, 0, '61x60'), good: gauge(METRIC.readLag, 0, '60x60') },
+  { alert: 'SluiceDelayQueueLossNear', bad: gauge(METRIC.timeToLoss, 1, '259199x60'), good: gauge(METRIC.timeToLoss, 1, '259200x60') },
   { alert: 'SluiceDelayQueueDeadLetters', bad: deadLetters('0+1x60'), good: deadLetters('7x60') },
   { alert: 'SluiceDelayQueueTaskStopped', bad: stopped('DelayQueue', '1x60'), good: stopped('SagaDefinition', '1x60') },
   { alert: 'SluiceDelayQueuePartitionsUnowned', bad: owned(PARTITIONS - 1), good: owned(PARTITIONS) },

@@ -137,6 +137,23 @@ const examples: readonly Example[] = [
     good: { 'sluice_worker_clock_skew_seconds{namespace="shop",pod="a"}': '0.5x20' },
   },
   {
+    alert: 'SluiceWorkerTakeOvers',
+    at: '28m',
+    bad: {
+      'sluice_worker_fences_total{namespace="shop",pod="a"}': '0+1x40',
+      'sluice_worker_fences_total{namespace="shop",pod="b"}': '0+1x40',
+    },
+    // A worker that is restarted now and then.
+    good: { 'sluice_worker_fences_total{namespace="shop",pod="a"}': '0 0 0 1 1 1 1 1 2x40' },
+  },
+  {
+    alert: 'SluiceWorkerRestoreSlow',
+    at: '8m',
+    bad: { 'sluice_worker_tasks{namespace="shop",pod="a",state="restoring"}': '2x20' },
+    // Again and again, but each time soon over.
+    good: { 'sluice_worker_tasks{namespace="shop",pod="a",state="restoring"}': '0 0 0 0 2 2 0 2 2' },
+  },
+  {
     alert: 'SluiceWatchSilent',
     at: '8m',
     bad: { 'sluice_informer_last_event_age_seconds{namespace="sluice-system",resource="delayqueues"}': '901x20' },
