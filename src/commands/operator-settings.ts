@@ -19,6 +19,8 @@ export interface OperatorSettings {
   readonly callsAllow: readonly string[]
   readonly listen: ListenAddress
   readonly console?: ListenAddress
+  readonly consoleTlsCert?: string
+  readonly consoleTlsKey?: string
   readonly leaderElection: 'on' | 'off'
   readonly leaseName: string
   readonly leaseNamespace?: string
@@ -62,6 +64,8 @@ export const operatorOptions = (): readonly Option[] => [
     'CONSOLE',
     'where the web console is served; a loopback address needs no token, any other asks the API server about each; default: nowhere',
   ).argParser(parseConsoleAddress),
+  option('--console-tls-cert <file>', 'CONSOLE_TLS_CERT', 'PEM of the certificate of the console; read again when it changes'),
+  option('--console-tls-key <file>', 'CONSOLE_TLS_KEY', 'PEM of its key'),
   option('--leader-election <on|off>', 'LEADER_ELECTION', 'off only with a single replica').choices(['on', 'off']).default('on'),
   option('--lease-name <name>', 'LEASE_NAME', 'Lease that the replicas elect with').default('sluice-operator'),
   option('--lease-namespace <namespace>', 'LEASE_NAMESPACE', "its namespace; default: POD_NAMESPACE, else the context's"),

@@ -68,12 +68,14 @@ async function runOperator(settings: OperatorSettings, signal: AbortSignal): Pro
 }
 
 async function serveConsole(
-  { console: address }: OperatorSettings,
+  { console: address, consoleTlsCert: certificate, consoleTlsKey: key }: OperatorSettings,
   ports: KubernetesPorts,
   ready: () => boolean,
   logger: Logger,
 ): Promise<Console | undefined> {
   if (address === undefined) return undefined
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Error('--console-tls-cert and --console-tls-key belong together: give both')
   const access = isLoopback(address) ? NO_ACCESS_CONTROL : ports.access
   const options = {
     ...ports,
@@ -85,7 +87,8 @@ async function serveConsole(
     clock: systemClock,
     logger,
   }
-  const console = await startConsole(options, address)
+  const tls = certificate !== undefined && key !== undefined && { tls: { certificate, key } }
+  const console = await startConsole(options, { ...address, ...tls })
   logger.info({ port: console.port, access: access.mode }, 'console started')
   return console
 }

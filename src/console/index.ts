@@ -10,7 +10,7 @@ import { Desks } from './desks.ts'
 import type { Access, ResourceReader, ResourceWriter } from './ports.ts'
 import type { Route } from './route.ts'
 import { serveConsole } from './server.ts'
-import type { Console } from './server.ts'
+import type { Console, ConsoleAddress } from './server.ts'
 import { Turns } from './turns.ts'
 
 export interface ConsoleOptions {
@@ -30,7 +30,7 @@ const SEARCHES_AT_ONCE = 2
 const SEARCHES_WAITING = 8
 
 /** Puts the sections together and serves them. */
-export function startConsole(options: ConsoleOptions, address: { readonly host: string; readonly port: number }): Promise<Console> {
+export function startConsole(options: ConsoleOptions, address: ConsoleAddress): Promise<Console> {
   const section = { ...options, desks: new Desks(options), turns: new Turns(SEARCHES_AT_ONCE, SEARCHES_WAITING) }
   const routes = [session(options.access), ...pipelineRoutes(section), ...lookRoutes(section), ...redriveRoutes(section)]
   return serveConsole({ ...options, routes }, address)

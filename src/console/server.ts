@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { Logger } from '../observability/logger.ts'
 import { PAGE_HEADERS, readPages } from './pages.ts'
 import type { Page } from './pages.ts'
@@ -17,6 +19,18 @@ export interface ConsoleParts {
   readonly logger: Logger
 }
 
+/** PEM files; read again now and then, since certificates are renewed. */
+export interface TlsFiles {
+  readonly certificate: string
+  readonly key: string
+}
+
+export interface ConsoleAddress {
+  readonly host: string
+  readonly port: number
+  readonly tls?: TlsFiles
+}
+
 export interface Console {
   /** The port that was taken; of use when 0 was asked for. */
   readonly port: number
@@ -26,6 +40,8 @@ export interface Console {
 const ANSWER_WITHIN_MS = 30_000
 const TELL_WITHIN_MS = 600_000
 const HEADERS_WITHIN_MS = 10_000
+const MOST_CONNECTIONS = 500
+const RENEW_MS = 60_000
 
 interface Matcher {
   readonly route: Route
@@ -33,15 +49,16 @@ interface Matcher {
 }
 
 /** Serves the pages and, below /api, the routes. Rejects when the address cannot be taken. */
-export async function serveConsole(parts: ConsoleParts, address: { readonly host: string; readonly port: number }): Promise<Console> {
+export async function serveConsole(parts: ConsoleParts, { tls, ...address }: ConsoleAddress): Promise<Console> {
   const pages = await readPages()
   const matchers = parts.routes.map(route => ({ route, pattern: new URLPattern({ pathname: `/api${route.path}` }) }))
-  const server = createServer({ headersTimeout: HEADERS_WITHIN_MS, requestTimeout: ANSWER_WITHIN_MS }, (request, response) => {
+  const { server, renewed } = await openServer(tls, parts.logger, (request, response) => {
     for (const [name, value] of Object.entries(PAGE_HEADERS)) response.setHeader(name, value)
     void respond(parts, pages, matchers, request, response).catch((error: unknown) => {
       fail(parts.logger, request, response, error)
     })
   })
+  server.maxConnections = MOST_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     // Without a host Node takes IPv4 alone where the kernel has no IPv6; asked for `::` it would fail there.
@@ -51,11 +68,32 @@ export async function serveConsole(parts: ConsoleParts, address: { readonly host
   return {
     port: typeof taken === 'object' && taken !== null ? taken.port : address.port,
     close: async () => {
+      clearInterval(renewed)
       const closed = new Promise(resolve => server.close(resolve))
       server.closeAllConnections()
       await closed
     },
   }
+}
+
+async function openServer(
+  tls: TlsFiles | undefined,
+  logger: Logger,
+  listener: RequestListener,
+): Promise<{ readonly server: Server; readonly renewed?: NodeJS.Timeout }> {
+  const limits = { headersTimeout: HEADERS_WITHIN_MS, requestTimeout: ANSWER_WITHIN_MS }
+  if (tls === undefined) return { server: createServer(limits, listener) }
+  const read = async () => ({ cert: await readFile(tls.certificate), key: await readFile(tls.key) })
+  const server = createTlsServer({ ...limits, ...(await read()) }, listener)
+  const renew = async (): Promise<void> => {
+    try {
+      server.setSecureContext(await read())
+    } catch (error) {
+      // Half of a pair may be new already: the one before stays until both fit.
+      logger.warn({ err: error }, 'The certificate of the console cannot be used: the one before stays')
+    }
+  }
+  return { server, renewed: setInterval(() => void renew(), RENEW_MS).unref() }
 }
 
 async function respond(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../api/clock.ts'
 import { GROUP, VERSION } from '../api/resource.ts'
+import { Refused } from '../console/ports.ts'
 import type { Access, Caller, Right } from '../console/ports.ts'
 import type { KubernetesClient } from './client.ts'
 
@@ -9,6 +10,8 @@ const TRUSTED_MS = 30_000
 /** A right that was just given is seen soon. */
 const DENIED_MS = 5_000
 const MOST_REMEMBERED = 1_000
+/** Anybody may send tokens: whoever guesses must not keep the API server busy. */
+const MOST_REVIEWS = 20
 
 interface TokenReview {
   readonly status?: {
@@ -26,12 +29,22 @@ interface TokenReview {
 export function createAccess(client: KubernetesClient, clock: Clock): Access {
   const callers = new ShortMemory<Caller | undefined>(clock)
   const rights = new ShortMemory<boolean>(clock)
+  let reviews = 0
+  const bounded = async (token: string): Promise<Caller | undefined> => {
+    if (reviews >= MOST_REVIEWS) throw new Refused(429, 'too many sign in at once: try again in a moment')
+    reviews++
+    try {
+      return await review(client, token)
+    } finally {
+      reviews--
+    }
+  }
   return {
     mode: 'Token',
     authenticate: token =>
       token === undefined
         ? Promise.resolve(undefined)
-        : callers.get(createHash('sha256').update(token).digest('base64'), () => review(client, token)),
+        : callers.get(createHash('sha256').update(token).digest('base64'), () => bounded(token)),
     allows: (caller, right) =>
       rights.get(JSON.stringify([caller.name, caller.uid, caller.groups, caller.extra, right]), () => allows(client, caller, right)),
   }

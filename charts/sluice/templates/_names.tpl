@@ -50,3 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "sluice.console.exposed" -}}
 {{- if and .Values.console.enabled .Values.console.expose -}}true{{- end -}}
 {{- end -}}
+
+{{- define "sluice.console.tls" -}}
+{{- if and (include "sluice.console.exposed" .) .Values.console.tlsSecret -}}true{{- end -}}
+{{- end -}}

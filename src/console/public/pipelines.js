@@ -15,7 +15,7 @@ export async function pipelines({ leaving }) {
     when(one.deadLetters?.oldest),
     readiness(one),
   ])
-  const headings = ['Pipeline', 'Source', 'Group', { name: 'Dead letters', align: 'right' }, 'Oldest', 'State']
+  const headings = ['Pipeline', 'Source', 'Group', { name: 'Unhandled', align: 'right' }, 'Oldest', 'State']
   return h(
     'div',
     {},

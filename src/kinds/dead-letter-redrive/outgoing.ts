@@ -12,8 +12,15 @@ const KEPT: ReadonlySet<string> = new Set([
   HEADER.originTimestamp,
   HEADER.originGroup,
 ])
+/** The same in the words of Spring. A dead letter keeps those that it has: they would tell of its first failure for ever. */
+const SPRING_FAILURE = ['fqcn', 'cause-fqcn', 'message', 'stacktrace'].map(what => `kafka_dlt-exception-${what}`)
 /** What is said of the failures so far: attempts start anew, so none of it may stay. Where the record came from stays for ever. */
-const RESET: ReadonlySet<string> = new Set([...Object.values(HEADER).filter(name => !KEPT.has(name)), REDRIVE_COUNT, REDRIVE_ID])
+const RESET: ReadonlySet<string> = new Set([
+  ...Object.values(HEADER).filter(name => !KEPT.has(name)),
+  ...SPRING_FAILURE,
+  REDRIVE_COUNT,
+  REDRIVE_ID,
+])
 
 /** How often the record was redriven; what is no number counts as too often, since a loop must end. */
 export function redriveCountOf({ headers }: LogRecord): number {

@@ -23,6 +23,14 @@ describe('a redrive', () => {
     expect(world.progress).toMatchObject({ matched: 3, sent: 3, done: true, fingerprints: new Map([['aaaa', 3]]) })
   })
 
+  test('should leave behind what Spring says of the failure, and keep what it says of the origin', () => {
+    const world = new RedriveWorld(aRedriveConfig({ bounds: [[0, 1]] }))
+    world.die('a', { 'kafka_dlt-exception-message': 'first', 'kafka_dlt-exception-stacktrace': 'at', 'kafka_dlt-original-topic': 'orders' })
+    world.finish()
+    const names = world.log('p.redelivery').committed[0]?.headers.map(([name]) => name)
+    expect(names?.filter(name => name.startsWith('kafka_dlt'))).toEqual(['kafka_dlt-original-topic'])
+  })
+
   test('should leave alone what came after its start', () => {
     const world = new RedriveWorld(aRedriveConfig({ bounds: [[0, 2]] }))
     for (const value of ['a', 'b', 'later']) world.die(value)

@@ -129,6 +129,13 @@ describe('the chart', () => {
     expect(policy.spec.ingress.flatMap(({ ports }) => ports.map(({ port }) => port))).toEqual(['http', 'console'])
   })
 
+  test('should serve an exposed console over TLS where a Secret is named', async () => {
+    const objects = await renderChart({ console: { enabled: true, expose: true, tlsSecret: 'console' } })
+    expect(podOf(objects).containers[0]?.env).toContainEqual({ name: 'SLUICE_CONSOLE_TLS_KEY', value: '/etc/sluice/console/tls.key' })
+    expect(podOf(objects)).toMatchObject({ volumes: [{ name: 'console-tls', secret: { secretName: 'console' } }] })
+    expect(JSON.stringify(await renderChart({ console: { enabled: true, tlsSecret: 'console' } }))).not.toContain('console-tls')
+  })
+
   test('should put the dashboard into a ConfigMap for the sidecar of Grafana', async () => {
     const dashboard = (await renderChart({ dashboard: { enabled: true } })).find(object => object.kind === 'ConfigMap')
     const json = (dashboard?.data as Record<string, string> | undefined)?.['sluice.json'] ?? ''

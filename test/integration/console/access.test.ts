@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { get } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import { startConsole } from '../../../src/console/index.ts'
+import { serveConsole } from '../../../src/console/server.ts'
 import type { Console } from '../../../src/console/server.ts'
 import { confluentLog } from '../../../src/kafka/confluent-log.ts'
 import { platformaticAdmin } from '../../../src/kafka/platformatic-admin.ts'
@@ -9,6 +14,7 @@ import { kinds } from '../../../src/kinds/index.ts'
 import { connectKubernetes } from '../../../src/kubernetes/index.ts'
 import type { KubernetesPorts } from '../../../src/kubernetes/index.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
+import { CertificateAuthority } from '../../support/certificates.ts'
 import { renderChart } from '../../support/chart.ts'
 import { createTopic } from '../../support/delay-queue/queue-on-kafka.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -16,7 +22,7 @@ import { sharedKafka } from '../../support/kafka.ts'
 import type { SharedKafka } from '../../support/kafka.ts'
 import { startKubernetes } from '../../support/kubernetes.ts'
 import type { Kubeconfig, TestKubernetes } from '../../support/kubernetes.ts'
-import { apply, get, namespaceObject, surroundings } from '../kubernetes/parts.ts'
+import { apply, get as read, namespaceObject, surroundings } from '../kubernetes/parts.ts'
 
 const SYSTEM = 'sluice-system'
 jest.setTimeout(60_000)
@@ -158,16 +164,38 @@ describe('an exposed console', () => {
     const { status, text } = await ask('ann', `${BILLING}/redrives`, { select: { errorClass: 'Timeout' } })
     expect(status).toBe(200)
     const { name } = JSON.parse(text) as { name: string }
-    expect(await get(cluster, 'shop', 'redrive', name)).toMatchObject({
+    expect(await read(cluster, 'shop', 'redrive', name)).toMatchObject({
       metadata: { annotations: { 'sluice.dev/requested-by': 'system:serviceaccount:shop:ann' } },
       spec: { pipelineRef: { name: 'billing' }, select: { errorClass: 'Timeout' } },
     })
     const seen = async () => (await ask('bob', `${BILLING}/redrives`)).text.includes(name)
     await eventually('the redrive in the list', seen)
     expect((await ask('ann', `${BILLING}/redrives/${name}/suspended`, { suspended: true })).status).toBe(200)
-    expect(await get(cluster, 'shop', 'redrive', name)).toMatchObject({ spec: { suspend: true } })
+    expect(await read(cluster, 'shop', 'redrive', name)).toMatchObject({ spec: { suspend: true } })
     expect((await ask('bob', `${BILLING}/redrives/${name}/suspended`, { suspended: false })).status).toBe(403)
     await expect(ports.writer.create({ name: 'the operator' }, { apiVersion: 'sluice.dev/v1alpha1', kind: 'DeadLetterRedrive', metadata: { namespace: 'shop', name: 'own', annotations: {} }, spec: { pipelineRef: { name: 'billing' }, select: { all: true } } })).rejects.toMatchObject({ status: 403 }) // prettier-ignore
+  })
+
+  test('should answer over TLS where it has a certificate', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-console-'))
+    const authority = await CertificateAuthority.create(folder)
+    const pair = await authority.issue('localhost', ['DNS:localhost'])
+    const tls = { certificate: join(folder, 'localhost.pem'), key: join(folder, 'localhost.key') }
+    expect(pair.certificate).toBe(readFileSync(tls.certificate, 'utf8'))
+    const parts = { access: ports.access, routes: [], ready: () => true, logger: createLogger({ level: 'silent' }) }
+    const secure = await serveConsole(parts, { host: '127.0.0.1', port: 0, tls })
+    try {
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        get(`https://localhost:${secure.port}/`, { ca: authority.ca, host: '127.0.0.1', servername: 'localhost' }, response => {
+          response.resume()
+          resolve(response.statusCode)
+        }).on('error', reject)
+      })
+      expect(status).toBe(200)
+    } finally {
+      await secure.close()
+      await rm(folder, { recursive: true })
+    }
   })
 
   test('should write down who saw a payload and who redrove, and neither payload nor token', () => {

@@ -93,7 +93,9 @@ describe('the console on dead letters', () => {
     await page.goto(address)
     await page.sees('h1', 'Dead letters')
     expect(await page.sees(inTable(''), 'default/billing')).toContain('orders')
-    await page.click('a', 'default/billing')
+    // By the keyboard alone: the content has the focus when a page is shown.
+    await page.press('Tab')
+    await page.press('Enter')
     await page.sees('p', `${TIMEOUTS + REFUSALS + 1} dead letters, 3 kinds of failures`)
     const first = await page.evaluate<string>(`document.querySelector('tbody tr').innerText`)
     expect(first).toContain('com.example.PaymentTimeout')

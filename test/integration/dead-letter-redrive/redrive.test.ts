@@ -33,6 +33,7 @@ beforeAll(async () => {
   sluice = await startSluiceRun()
   closing.push(() => sluice.stop())
   await sluice.apply('KafkaConnection', 'main', { bootstrapServers: [broker.bootstrap] })
+  await sluice.apply('KafkaTopicPolicy', 'orders', { connectionRef: { name: 'main' }, topics: [{ name: 'orders', partitions: 3 }] })
   await sluice.apply('DeadLetterPipeline', 'p', {
     connectionRef: { name: 'main' },
     source: { topic: 'orders', group: 'billing' },
@@ -102,10 +103,12 @@ test('should tell in a dry run what it would move, and write nothing', async () 
   expect(await Promise.all(['redelivery', 'handled', 'audit'].map(role => endOf(`default.p.${role}`)))).toEqual([0, 0, 0])
 })
 
-test('should move what is selected once through kills, at its rate, then leave it alone in another redrive', async () => {
+test('should move what is selected once through kills and a rest, at its rate, then leave it alone in another redrive', async () => {
   const wanted = all.filter(id => fingerprintOf(id) === 'aaaa')
-  await sluice.apply('DeadLetterRedrive', 'heal', { pipelineRef: { name: 'p' }, select: { fingerprint: 'aaaa' }, ratePerSecond: RATE })
+  const heal = { pipelineRef: { name: 'p' }, select: { fingerprint: 'aaaa' }, ratePerSecond: RATE }
+  await sluice.apply('DeadLetterRedrive', 'heal', heal)
   await phase('heal', 'Running')
+  await suspendAndResume(heal)
   await sluice.apply('DeadLetterRedrive', 'rest', { pipelineRef: { name: 'p' }, select: { all: true } })
   let sent = -1
   for (let kill = 0; kill < KILLS; kill++) {
@@ -134,11 +137,26 @@ test('should move what is selected once through kills, at its rate, then leave i
     expect(headers.get('sluice-attempt')).toBeUndefined()
     expect(headers.get('sluice-redrive-count')).toBe('1')
   }
+  // The source belongs to other groups as well.
+  expect(await endOf('orders')).toBe(0)
   await eventually('no worker left', async () => (await workersOf('heal')).length + (await workersOf('rest')).length === 0, 30_000)
   const audit = (await committed('default.p.audit', 12)).map(({ value }) => JSON.parse(value) as { event: string; by: string })
   expect(audit.filter(({ event }) => event === 'RedriveFinished')).toHaveLength(6)
   expect(audit[0]?.by).toMatch(/^DeadLetterRedrive default\/(heal|rest)/)
 })
+
+/** While it is suspended it has no worker and nothing moves; then it goes on where it was. */
+async function suspendAndResume(spec: object): Promise<void> {
+  await sluice.apply('DeadLetterRedrive', 'heal', { ...spec, suspend: true })
+  const suspended = await phase('heal', 'Suspended')
+  expect(readiness(suspended)).toBe('!Suspended')
+  await eventually('its worker to be gone', async () => (await workersOf('heal')).length === 0, 30_000)
+  const moved = await endOf('default.p.redelivery')
+  await sluice.apply('DeadLetterRedrive', 'heal', spec)
+  const { status } = await phase('heal', 'Running', 'Completed')
+  expect(status?.startedAt).toBe(suspended.status?.startedAt)
+  await eventually('it to go on', async () => (await endOf('default.p.redelivery')) > moved, 60_000)
+}
 
 test('should complete at once where nothing is selected, and refuse to write dead letters to themselves', async () => {
   await sluice.apply('DeadLetterRedrive', 'none', { pipelineRef: { name: 'p' }, select: { key: 'nobody' } })
