@@ -32,7 +32,9 @@ export class Breaker {
   /** How many calls may begin now. */
   room(now: EpochMs): number {
     if (this.#openSince === undefined) return Infinity
-    return now >= this.#probeAt ? 1 : 0
+    // Further ahead than was ever asked for: the clock was set back.
+    const astray = this.#probeAt - now > this.#probeLastsMs + this.#config.probeIntervalMs
+    return now >= this.#probeAt || astray ? 1 : 0
   }
 
   /** When `room` may become more by itself; undefined: only by an answer. */

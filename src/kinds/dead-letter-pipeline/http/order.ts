@@ -44,6 +44,8 @@ export class Order {
   readonly #again = new Queue()
   readonly #waiting = new Heap<Entry>()
   #behind = 0
+  #held = 0
+  #freshFirst = false
 
   constructor(byKey: boolean) {
     this.#byKey = byKey
@@ -90,16 +92,23 @@ export class Order {
 
   /** The next one to be called, left in its place. */
   peek(): Entry | undefined {
-    return this.#again.peek() ?? this.#fresh.peek()
+    return this.#next().peek()
   }
 
   take(): Entry | undefined {
-    return this.#again.shift() ?? this.#fresh.shift()
+    const entry = this.#next().shift()
+    this.#freshFirst = false
+    return entry
   }
 
-  /** Called in vain, through no fault of its own. */
+  /**
+   * Called in vain, through no fault of its own. Every other time a record that was never called comes next: were it this one's fault after all, probes
+   * with it alone would never succeed.
+   */
   hold(entry: Entry): void {
     this.#again.push(entry)
+    this.#held += 1
+    this.#freshFirst = this.#held % 2 === 1
   }
 
   wait(entry: Entry, dueMs: EpochMs): void {
@@ -117,6 +126,11 @@ export class Order {
       this.#behind -= 1
       this.#first(behind)
     }
+  }
+
+  #next(): Queue {
+    const freshComes = this.#again.size === 0 || (this.#freshFirst && this.#fresh.size > 0)
+    return freshComes ? this.#fresh : this.#again
   }
 
   #first(entry: Entry): void {
