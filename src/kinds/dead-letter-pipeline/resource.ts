@@ -107,7 +107,7 @@ const rule = object(
 
 const breaker = object('Stop calling an application that fails: hold, probe, dead-letter nothing.', {
   failureRatio: optional(ratio('Share of failures that opens the breaker.')),
-  consecutiveFailures: optional(integer('Failures in a row that open the breaker.', 1, 1_000_000)),
+  consecutiveFailures: optional(integer('Failures in a row that open the breaker, whatever the ratio; minimum by default.', 1, 1_000_000)),
   minimum: optional(integer('Calls in the window before the ratio counts.', 1, 1_000_000)),
   window: optional(duration('Time over which failures are counted.')),
   probeInterval: optional(duration('Time between two probes while open.')),

@@ -1,16 +1,11 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
-import { Kafka as KafkaJs, logLevel } from 'kafkajs'
-import type { Producer } from 'kafkajs'
-import { kind } from '../../../src/kinds/dead-letter-pipeline/index.ts'
-import type { DeadLetterPipeline } from '../../../src/kinds/dead-letter-pipeline/resource.ts'
-import { createTopic } from '../../support/delay-queue/queue-on-kafka.ts'
-import { Reader, headerText } from '../../support/delay-queue/reader.ts'
+import { headerText } from '../../support/delay-queue/reader.ts'
 import { eventually } from '../../support/eventually.ts'
-import { FAILURES, HttpApplication, answer } from '../../support/http-application.ts'
-import type { Behaviour, Heard } from '../../support/http-application.ts'
+import { FAILURES, answer } from '../../support/http-application.ts'
+import type { Behaviour } from '../../support/http-application.ts'
+import { CallingPipeline, doublesOf, range } from '../../support/http-delivery.ts'
 import { startKafka } from '../../support/kafka.ts'
 import type { Kafka } from '../../support/kafka.ts'
-import { PlannedWorkers } from '../../support/planned-workers.ts'
 
 const RECORDS = Number(process.env.SLUICE_HTTP_RECORDS ?? 1_200)
 const KILLS = Number(process.env.SLUICE_HTTP_KILLS ?? 5)
@@ -20,152 +15,93 @@ const IN_FLIGHT = 32
 jest.setTimeout(300_000)
 
 let broker: Kafka
-let kafka: KafkaJs
-let workers: PlannedWorkers
-let producer: Producer
-let deadLetters: Reader
-let application: HttpApplication
-const closing: (() => Promise<unknown>)[] = []
+let pipeline: CallingPipeline
 
-/** Ids by what becomes of them: most are handled at once, some fail in every way there is and then succeed, a few never do. */
-const failureNames = Object.keys(FAILURES)
-const fateOf = (id: number): 'handled' | 'flaky' | 'rejected' | 'hopeless' | 'redirected' =>
-  id % 10 === 3 ? 'flaky' : id % 50 === 7 ? 'rejected' : id % 50 === 17 ? 'hopeless' : id % 50 === 27 ? 'redirected' : 'handled'
+type Fate = 'handled' | 'flaky' | 'rejected' | 'hopeless' | 'redirected'
 
-/** Calls per record, as the application counts them. */
-const attempts = new Map<string, number>()
+/** Most records are handled at once, some fail in one of all ways there are and then succeed, a few never do. */
+function fateOf(id: number): Fate {
+  if (id % 10 === 3) return 'flaky'
+  const rare: Readonly<Record<number, Fate>> = { 7: 'rejected', 17: 'hopeless', 27: 'redirected' }
+  return rare[id % 50] ?? 'handled'
+}
+
+const failures = Object.values(FAILURES)
+const calls = new Map<number, number>()
 
 const behave: Behaviour = (heard, response, socket) => {
   const id = Number(heard.body)
-  const calls = (attempts.get(heard.body) ?? 0) + 1
-  attempts.set(heard.body, calls)
-  switch (fateOf(id)) {
-    case 'rejected':
-      answer(422)(heard, response, socket)
-      return
-    case 'hopeless':
-      answer(500)(heard, response, socket)
-      return
-    case 'redirected':
-      answer(302, { location: 'http://169.254.169.254/latest' })(heard, response, socket)
-      return
-    case 'flaky':
-      if (calls === 1) {
-        FAILURES[failureNames[((id / 10) % failureNames.length) | 0] ?? '500']?.(heard, response, socket)
-        return
-      }
-      break
-    case 'handled':
+  const count = (calls.get(id) ?? 0) + 1
+  calls.set(id, count)
+  const replies: Readonly<Record<Fate, Behaviour | undefined>> = {
+    handled: answer(200),
+    flaky: count === 1 ? failures[Math.floor(id / 10) % failures.length] : answer(200),
+    rejected: answer(422),
+    hopeless: answer(500),
+    redirected: answer(302, { location: 'http://169.254.169.254/latest' }),
   }
-  answer(200)(heard, response, socket)
+  replies[fateOf(id)]?.(heard, response, socket)
 }
 
 beforeAll(async () => {
   broker = await startKafka()
-  closing.push(() => broker.stop())
-  kafka = new KafkaJs({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING })
-  const admin = kafka.admin()
-  await admin.connect()
-  await createTopic(admin, 'orders', PARTITIONS, {})
-  await admin.disconnect()
-  application = await HttpApplication.start(behave)
-  closing.push(() => application.stop())
-  const pipeline: DeadLetterPipeline = {
-    apiVersion: 'sluice.dev/v1alpha1',
-    kind: 'DeadLetterPipeline',
-    metadata: { name: 'p', namespace: 'shop', generation: 1 },
-    spec: {
-      connectionRef: { name: 'main' },
-      source: { topic: 'orders', group: 'billing' },
-      delivery: { http: { url: application.url(), timeout: '700ms', maxInFlight: IN_FLIGHT } },
-      retry: { maxAttempts: 4, backoff: { initial: '100ms', factor: 2, max: '2s', jitter: 'None' } },
-    },
-  }
-  workers = await PlannedWorkers.create(kafka, broker.bootstrap, kind, pipeline, PARTITIONS)
-  closing.push(() => workers.close())
-  producer = kafka.producer({ idempotent: true })
-  await producer.connect()
-  closing.push(() => producer.disconnect())
-  deadLetters = await Reader.of(kafka, 'auditor', ['shop.p.dlq'])
-  closing.push(() => deadLetters.close())
+  pipeline = await CallingPipeline.create(broker.bootstrap, 'p', PARTITIONS, behave, {
+    http: { timeout: '700ms', maxInFlight: IN_FLIGHT },
+    retry: { maxAttempts: 4, backoff: { initial: '100ms', factor: 2, max: '2s', jitter: 'None' } },
+  })
 }, 60_000)
 
 afterAll(async () => {
-  for (const close of closing.toReversed()) await close()
+  await pipeline.close()
+  await broker.stop()
 }, 60_000)
 
-const handled = (): ReadonlySet<string> =>
-  new Set(application.heard.filter(({ body }) => ['handled', 'flaky'].includes(fateOf(Number(body)))).map(({ body }) => body))
+const ids = range(0, RECORDS)
+const with_ = (fate: Fate): readonly number[] => ids.filter(id => fateOf(id) === fate)
 
 test('should handle or dead-letter every record through kills, repeating only what was in flight', async () => {
-  const produce = (from: number, to: number): Promise<unknown> =>
-    producer.send({
-      topic: 'orders',
-      messages: Array.from({ length: to - from }, (_, i) => ({
-        key: `key-${(from + i) % 50}`,
-        value: String(from + i),
-        headers: { own: `h ${from + i}` },
-      })),
-    })
-  const running = [workers.start(), workers.start()]
-  await eventually('workers ready', async () => (await Promise.all(running.map(worker => worker.ready()))).every(Boolean), 60_000)
+  const { application } = pipeline
+  const running = await pipeline.start(2)
   const share = Math.ceil(RECORDS / (KILLS + 1))
   for (let kill = 0; kill <= KILLS; kill++) {
     const before = application.heard.length
-    await produce(kill * share, Math.min(RECORDS, (kill + 1) * share))
+    await pipeline.produce(range(kill * share, Math.min(RECORDS, (kill + 1) * share)), id => `key-${id % 50}`)
     await eventually('calls', () => application.heard.length > before + share / 3, 60_000)
     if (kill === KILLS) break
     await running[kill % 2]!.kill()
-    running[kill % 2] = workers.start()
+    running[kill % 2] = pipeline.startOne()
   }
-  const wanted = Array.from({ length: RECORDS }, (_, id) => String(id))
-  const dead = (): ReadonlySet<string> => new Set(deadLetters.records.map(({ value }) => value?.toString() ?? ''))
-  const missing = (): readonly string[] => {
-    const [done, gone] = [handled(), dead()]
-    return wanted.filter(id => !done.has(id) && !gone.has(id))
+  const ended = (id: number): boolean => {
+    const count = calls.get(id) ?? 0
+    const fate = fateOf(id)
+    return fate === 'handled' ? count > 0 : fate === 'flaky' ? count > 1 : pipeline.dead.has(String(id))
   }
-  await eventually(`an end for every record`, () => missing().length === 0, 120_000).catch((error: unknown) => {
-    throw new Error(
-      `${String(error)}; missing ${missing().join()}; logs ${running.map(worker => worker.printed().slice(-3000)).join('\n')}`,
-    )
-  })
-  await eventually(
-    'every flaky one called again',
-    () => wanted.filter(id => fateOf(Number(id)) === 'flaky').every(id => (attempts.get(id) ?? 0) >= 2),
-    60_000,
-  )
-  audit(wanted)
+  await eventually('an end for every record', () => ids.every(ended), 120_000)
+  audit()
   for (const worker of running) expect(await worker.stop()).toBe(0)
 })
 
-function audit(wanted: readonly string[]): void {
-  const byId = Map.groupBy(application.heard, ({ body }) => body)
-  const byFate = (fate: string): readonly string[] => wanted.filter(id => fateOf(Number(id)) === fate)
+function audit(): void {
+  const { deadLetters, application } = pipeline
   // Each dead letter once, with its reason; nothing else is among them.
-  const reasons = (id: string): readonly (readonly (string | undefined)[])[] =>
-    deadLetters.records
-      .filter(({ value }) => value?.toString() === id)
-      .map(record => ['sluice-disposition', 'sluice-error-class', 'sluice-origin-topic'].map(name => headerText(record, name)))
-  for (const id of byFate('rejected')) expect([id, reasons(id)]).toEqual([id, [['non-retriable', 'http.422', 'orders']]])
-  for (const id of byFate('redirected')) expect([id, reasons(id)]).toEqual([id, [['non-retriable', 'http.302', 'orders']]])
-  for (const id of byFate('hopeless')) expect([id, reasons(id)]).toEqual([id, [['exhausted', 'http.500', 'orders']]])
-  expect(deadLetters.records).toHaveLength(byFate('rejected').length + byFate('redirected').length + byFate('hopeless').length)
+  const reasons = deadLetters.records.map(record => [
+    Number(record.value?.toString()),
+    ...['sluice-disposition', 'sluice-error-class', 'sluice-origin-topic'].map(name => headerText(record, name)),
+  ])
+  const wanted = [
+    ...with_('rejected').map(id => [id, 'non-retriable', 'http.422', 'p.orders']),
+    ...with_('redirected').map(id => [id, 'non-retriable', 'http.302', 'p.orders']),
+    ...with_('hopeless').map(id => [id, 'exhausted', 'http.500', 'p.orders']),
+  ]
+  const byId = (a: readonly unknown[], b: readonly unknown[]): number => Number(a[0]) - Number(b[0])
+  expect(reasons.toSorted(byId)).toEqual(wanted.toSorted(byId))
   // One key for all deliveries of a record, and for no other's.
-  const keys = new Set(wanted.flatMap(id => [...new Set(byId.get(id)?.map(({ headers }) => headers['idempotency-key']))]))
-  expect(keys.size).toBe(wanted.length)
-  // A delivery is made again only when a worker died over it: no more than were in flight, or answered and not committed.
-  const doubles = wanted.flatMap(id => doublesOf(byId.get(id) ?? []))
-  expect(doubles.length).toBeLessThanOrEqual(KILLS * 3 * IN_FLIGHT)
+  const heard = Map.groupBy(application.heard, ({ body }) => Number(body))
+  const keys = ids.map(id => new Set(heard.get(id)?.map(({ headers }) => headers['idempotency-key'])))
+  expect(keys.filter(({ size }) => size !== 1)).toEqual([])
+  expect(new Set(keys.flatMap(each => [...each])).size).toBe(RECORDS)
+  // A delivery is made again only when a worker died over it: of those that were in flight, or answered and not committed by their task.
+  const doubles = ids.flatMap(id => doublesOf(heard.get(id) ?? []))
+  expect(doubles.length).toBeLessThanOrEqual(KILLS * (2 * PARTITIONS + 1) * IN_FLIGHT)
   expect(application.heard.filter(({ path }) => path !== '/orders')).toEqual([])
-}
-
-/** Calls with the number of an attempt that was made before. */
-function doublesOf(calls: readonly Heard[]): readonly Heard[] {
-  const seen = new Set<string>()
-  return calls.filter(({ headers }) => {
-    const attempt = headers['sluice-attempt'] ?? ''
-    if (seen.has(attempt)) return true
-    seen.add(attempt)
-    return false
-  })
 }

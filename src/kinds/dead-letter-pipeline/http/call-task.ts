@@ -11,7 +11,7 @@ import type { Judge } from '../judge.ts'
 import type { Application, Condition } from './application.ts'
 import { firstDelivery, redelivery } from './delivery.ts'
 import type { Delivery } from './delivery.ts'
-import { Entry } from './entry.ts'
+import { Entry, compacted } from './entry.ts'
 import type { Ending } from './entry.ts'
 import { handedOver } from './handover.ts'
 import type { CallFailed } from './handover.ts'
@@ -29,8 +29,6 @@ const MOST_READY = 2_000
 const MOST_BYTES = 64 * 1_048_576
 /** Below this much in memory, a task reads on whatever the rest of the worker holds. */
 const ALWAYS_READ_BYTES = 65_536
-/** Answered and not committed: a worker that died now would have them called again. */
-const MOST_UNCOMMITTED = 2_000
 /** Of records in one transaction. */
 const MOST_OUTPUT_BYTES = 8 * 1_048_576
 const REFUSED_RETRY_MS = 5_000
@@ -77,6 +75,8 @@ export class CallTask implements Task {
   readonly #partition: number
   readonly #host: string
   readonly #isSource: boolean
+  /** Answered and not committed: a worker that died now would have them called again. As many as may be in flight, so no more than twice those. */
+  readonly #mostUncommitted: number
   /** Failures of a key wait here and not in the retry topic. */
   readonly #waitingTopic: string | undefined
   readonly #order: Order
@@ -106,6 +106,7 @@ export class CallTask implements Task {
     this.#partition = partition
     const { http } = parts.config
     this.#host = new URL(http.target.url).host
+    this.#mostUncommitted = http.target.maxInFlight
     this.#isSource = parts.topic === http.source
     this.#waitingTopic = this.#isSource ? http.waitingTopic : undefined
     this.#order = new Order(this.#waitingTopic !== undefined)
@@ -141,7 +142,8 @@ export class CallTask implements Task {
     for (const record of records) {
       this.#beginsAt(record.offset)
       if (!this.#progress.accept(record.offset)) continue
-      const entry = new Entry(record, this.#restored.get(record.offset))
+      // Those in order may wait here for long.
+      const entry = new Entry(this.#waitingTopic === undefined ? record : compacted(record), this.#restored.get(record.offset))
       this.#restored.delete(record.offset)
       this.#bytes += entry.bytes
       this.#order.add(entry)
@@ -164,7 +166,7 @@ export class CallTask implements Task {
     const { application, config, pipeline } = this.#parts
     if (this.#stuck(now)) return []
     this.#order.wake(now)
-    const most = Math.min(room, application.room(now), MOST_UNCOMMITTED - this.#ended.length)
+    const most = Math.min(room, application.room(now), this.#mostUncommitted - this.#ended.length)
     const calls: EntryCall[] = []
     while (calls.length < most) {
       const next = this.#order.peek()
@@ -195,7 +197,7 @@ export class CallTask implements Task {
 
   callAt(now: EpochMs): EpochMs | undefined {
     const { ready, waitingKeys } = this.#order
-    if (this.#ended.length >= MOST_UNCOMMITTED || ready + waitingKeys === 0) return undefined
+    if (this.#ended.length >= this.#mostUncommitted || ready + waitingKeys === 0) return undefined
     const readyAt = ready > 0 ? 0 : this.#order.firstDue()
     return Math.max(readyAt, this.#parts.application.roomAt(now) ?? 0, this.#blockedUntil)
   }

@@ -32,6 +32,17 @@ export class Entry {
   }
 }
 
+/**
+ * The same record with key and value in one piece of memory that many records share. As the client hands them over, each has memory and bookkeeping of its
+ * own: of 100,000 small records that wait, more than half of what they take.
+ */
+export function compacted(record: LogRecord): LogRecord {
+  const { key, value } = record
+  if (key === null || value === null) return record
+  const whole = Buffer.concat([key, value])
+  return { ...record, key: whole.subarray(0, key.length), value: whole.subarray(key.length) }
+}
+
 function sizeOf({ key, value, headers }: LogRecord): number {
   let bytes = RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0)
   for (const [name, header] of headers) bytes += HEADER_OVERHEAD_BYTES + name.length + (header?.length ?? 0)

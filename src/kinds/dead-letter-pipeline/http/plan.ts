@@ -52,7 +52,8 @@ function breakerConfig({
   return {
     ...(ratio !== undefined && { failureRatio: ratio }),
     ...(ratio === undefined && consecutiveFailures === undefined && { failureRatio: DEFAULT_FAILURE_RATIO }),
-    ...(consecutiveFailures !== undefined && { consecutiveFailures }),
+    // A window full of successes hides an outage until as much has failed, and became a dead letter meanwhile: so many in a row say it sooner.
+    consecutiveFailures: consecutiveFailures ?? minimum ?? DEFAULT_MINIMUM,
     minimum: minimum ?? DEFAULT_MINIMUM,
     windowMs: window === undefined ? DEFAULT_WINDOW_MS : parseDuration(window),
     probeIntervalMs: probeInterval === undefined ? DEFAULT_PROBE_INTERVAL_MS : parseDuration(probeInterval),
