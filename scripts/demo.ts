@@ -8,7 +8,8 @@ import { startKafka } from '../test/support/kafka.ts'
 import { Arrivals } from './demonstration/arrivals.ts'
 import { DEAD_LETTERS, OWN_TARGET, TARGET, showDelays } from './demonstration/delays.ts'
 import { LEGACY, configsOf, showPolicies } from './demonstration/policies.ts'
-import { RETRY_DEAD_LETTERS, showRetries } from './demonstration/retries.ts'
+import { showRedrive } from './demonstration/redrive.ts'
+import { FlakyApplication, RETRY_DEAD_LETTERS, showRetries } from './demonstration/retries.ts'
 import { SluiceRun } from './demonstration/sluice.ts'
 import { Story } from './demonstration/story.ts'
 
@@ -27,7 +28,7 @@ async function end(): Promise<void> {
 }
 
 async function main(): Promise<boolean> {
-  const story = new Story('Sluice: topic policies, delayed messages and retries on a real Kafka', 5)
+  const story = new Story('Sluice: topic policies, delayed messages, retries and a redrive on a real Kafka', 6)
   const bootstrap = await kafkaToUse(story)
   const kafka = new kafkajs.Kafka({ clientId: 'sluice-demo', brokers: bootstrap.split(','), logLevel: kafkajs.logLevel.NOTHING })
   const admin = kafka.admin()
@@ -49,7 +50,12 @@ async function main(): Promise<boolean> {
   await showDelays(story, producer, arrivals, run)
 
   story.chapter('An application that fails: what it hands over comes back after a wait')
-  await showRetries(story, kafka, producer, arrivals, run)
+  const application = await FlakyApplication.start(kafka, producer, run)
+  endings.push(() => application.stop())
+  await showRetries(story, application, producer, arrivals)
+
+  story.chapter('The application is mended, and its dead letters are delivered again')
+  await showRedrive(story, application, arrivals, bootstrap)
   await end()
   return story.end()
 }

@@ -1,4 +1,4 @@
-import type { Kafka, Producer } from 'kafkajs'
+import type { Consumer, Kafka, Producer } from 'kafkajs'
 import { renderTable } from '../../src/commands/output.ts'
 import { Rejected, retrying } from '../../src/retry/index.ts'
 import type { Arrivals } from './arrivals.ts'
@@ -67,33 +67,64 @@ const ORDERS: readonly Order[] = [
 ]
 
 /** An application on kafkajs with `sluice/retry`: what fails comes back after its wait, or becomes a dead letter. */
-export async function showRetries(story: Story, kafka: Kafka, producer: Producer, arrivals: Arrivals, run: string): Promise<void> {
-  const seen = new Map<string, number[]>()
-  const valueOf = ({ name }: Order): string => `${run} ${name}`
-  const byValue = new Map(ORDERS.map(order => [valueOf(order), order]))
-  const application = retrying({
-    source: SOURCE,
-    group: 'billing',
-    pipeline: PIPELINE,
-    handle: ({ value, attempt }) => {
-      const order = byValue.get(value?.toString() ?? '')
-      if (order === undefined) return
-      seen.set(valueOf(order), [...(seen.get(valueOf(order)) ?? []), Date.now()])
-      order.handle(attempt)
-    },
-  })
-  const consumer = kafka.consumer({ groupId: 'billing', maxWaitTimeInMs: 20, readUncommitted: false })
-  await consumer.connect()
-  try {
+export class FlakyApplication {
+  /** When the orders of this run were delivered, by their value. */
+  readonly seen = new Map<string, number[]>()
+  readonly #consumer: Consumer
+  readonly #run: string
+  #mended = false
+
+  private constructor(consumer: Consumer, run: string) {
+    this.#consumer = consumer
+    this.#run = run
+  }
+
+  static async start(kafka: Kafka, producer: Producer, run: string): Promise<FlakyApplication> {
+    const consumer = kafka.consumer({ groupId: 'billing', maxWaitTimeInMs: 20, readUncommitted: false })
+    const flaky = new FlakyApplication(consumer, run)
+    const application = retrying({
+      source: SOURCE,
+      group: 'billing',
+      pipeline: PIPELINE,
+      handle: ({ value, attempt }) => {
+        flaky.#handle(value?.toString() ?? '', attempt)
+      },
+    })
+    await consumer.connect()
     await consumer.subscribe({ topics: application.topics, fromBeginning: true })
     await consumer.run({ eachMessage: application.eachMessage(producer) })
-    await producer.send({ topic: SOURCE, messages: ORDERS.map(order => ({ key: order.name, value: valueOf(order) })) })
-    const ended = (order: Order): boolean =>
-      order.disposition === undefined ? (seen.get(valueOf(order))?.length ?? 0) >= order.deliveries : arrivals.of(valueOf(order)).length > 0
-    await eventually(() => ORDERS.every(ended), LIMIT_MS)
-  } finally {
-    await consumer.disconnect()
+    return flaky
   }
+
+  readonly valueOf = ({ name }: Pick<Order, 'name'>): string => `${this.#run} ${name}`
+
+  /** From now on it handles whatever it is given. */
+  mend(): void {
+    this.#mended = true
+  }
+
+  async stop(): Promise<void> {
+    await this.#consumer.disconnect()
+  }
+
+  #handle(value: string, attempt: number): void {
+    const order = ORDERS.find(each => this.valueOf(each) === value)
+    if (order === undefined) return
+    this.seen.set(value, [...(this.seen.get(value) ?? []), Date.now()])
+    if (!this.#mended) order.handle(attempt)
+  }
+}
+
+export async function showRetries(
+  story: Story,
+  { seen, valueOf }: FlakyApplication,
+  producer: Producer,
+  arrivals: Arrivals,
+): Promise<void> {
+  await producer.send({ topic: SOURCE, messages: ORDERS.map(order => ({ key: order.name, value: valueOf(order) })) })
+  const ended = (order: Order): boolean =>
+    order.disposition === undefined ? (seen.get(valueOf(order))?.length ?? 0) >= order.deliveries : arrivals.of(valueOf(order)).length > 0
+  await eventually(() => ORDERS.every(ended), LIMIT_MS)
   story.say(table(valueOf, seen, arrivals))
   judge(story, valueOf, seen, arrivals)
 }

@@ -290,4 +290,28 @@ describe('judgement', () => {
     world.runTo(world.now)
     expect(told(world.deadLetters[0])).toMatchObject({ 'sluice-disposition': 'exhausted', 'sluice-attempt': '999999' })
   })
+
+  test('should take a failure that says nothing, with neither key nor value, to its end', () => {
+    const world = new PipelineWorld(aPipelineConfig())
+    expect(failAll(world, world.write('p.retry', [], { key: null, value: null }))).toEqual([1_000, 2_000, 4_000])
+    const [dead] = world.deadLetters
+    expect([dead?.key, dead?.value]).toEqual([null, null])
+    expect(told(dead)).toMatchObject({
+      'sluice-disposition': 'exhausted',
+      'sluice-attempt': '4',
+      'sluice-error-code': 'AttemptsExhausted',
+      'sluice-error-message': '4 deliveries were made, spec.retry.maxAttempts is 4',
+    })
+    expect(told(dead)['sluice-error-class']).toBeUndefined()
+  })
+
+  test('should keep the first of two rules that contradict each other, whichever stands first', () => {
+    const rule = (action: 'DeadLetter' | 'Drop') => ({ match: { errorClass: ['E'] }, action })
+    for (const [first, second] of [['DeadLetter', 'Drop'] as const, ['Drop', 'DeadLetter'] as const]) {
+      const world = new PipelineWorld(aPipelineConfig({ rules: [rule(first), rule(second)] }))
+      world.fail('a', { 'sluice-error-class': 'E' })
+      world.runTo(world.now + 1_000)
+      expect([world.deadLetters.length, world.total(METRIC.dropped)]).toEqual(first === 'Drop' ? [0, 1] : [1, 0])
+    }
+  })
 })

@@ -4,6 +4,25 @@ import { RedriveWorld, aRedriveConfig, values } from '../../../test/support/dead
 const numbers = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => String(i))
 
 describe('a redrive', () => {
+  test.each([
+    { select: { fingerprint: 'nothing is like this' }, moved: 0 },
+    { select: { partitions: [] }, moved: 0 },
+    { select: { all: true }, moved: 3 },
+  ])('should come to its end when $select selects $moved of three', ({ select, moved }) => {
+    const world = new RedriveWorld(aRedriveConfig({ bounds: [[0, 3]], select }))
+    for (const value of ['a', 'b', 'c']) world.die(value)
+    world.finish()
+    expect(world.progress).toMatchObject({ done: true, matched: moved, sent: moved })
+    expect(world.log('p.redelivery').committed).toHaveLength(moved)
+  })
+
+  test('should deliver a dead letter without key and value as it is', () => {
+    const world = new RedriveWorld(aRedriveConfig({ bounds: [[0, 1]] }))
+    world.write('p.dlq', [], { key: null, value: null })
+    world.finish()
+    expect(world.log('p.redelivery').committed).toMatchObject([{ key: null, value: null }])
+  })
+
   test('should deliver every dead letter once, with its own headers and attempts that start anew', () => {
     const world = new RedriveWorld(aRedriveConfig({ bounds: [[0, 3]], setHeaders: { ticket: 'T-1' }, removeHeaders: ['secret'] }))
     for (const value of ['a', 'b', 'c']) world.die(value, { secret: 'x', ticket: 'old', 'sluice-redrive-count': '1' })
