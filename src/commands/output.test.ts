@@ -12,6 +12,11 @@ describe('renderTable', () => {
   })
 })
 
+test('should not let the text of a record command the terminal', () => {
+  const table = { columns: [{ heading: 'KEY' }], rows: [['a\u001b[2Jb\u202e\tc']] }
+  expect(renderTable(table)).toBe('KEY\na\u00b7[2Jb\u00b7\tc')
+})
+
 describe('print', () => {
   const answer: Answer = { data: { lag: 3, none: undefined }, text: ['a remark', { columns: [{ heading: 'LAG' }], rows: [[3]] }] }
   const printed = (format: Format): string => {

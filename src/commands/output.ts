@@ -52,4 +52,7 @@ export function renderTable({ columns, rows }: Table): string {
   return [line(columns.map(column => column.heading)), ...cells.map(line)].join('\n')
 }
 
-const shown = (cell: Cell): string => (cell === undefined ? '-' : String(cell))
+const shown = (cell: Cell): string => (cell === undefined ? '-' : harmless(String(cell)))
+
+/** A terminal obeys control characters, and records hold whatever strangers wrote. Lines and tabs stay. */
+export const harmless = (text: string): string => text.replace(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, '\u00b7')

@@ -34,6 +34,15 @@ export function bytesAs(name: string, bytes: Buffer | null): Readonly<Record<str
 }
 
 export const headersOf = ({ headers }: LogRecord): readonly object[] =>
-  headers.map(([name, value]) => ({ name, ...bytesAs('value', value) }))
+  headers.map(([name, value]) => ({ name, ...bytesAs('value', value), ...numberIn(name, value) }))
+
+const SPRING_NUMBERS = /^kafka_(dlt-)?original-(partition|offset|timestamp)$/
+
+/** Spring writes numbers big-endian: as text they are noise. */
+function numberIn(name: string, value: Buffer | null): { readonly number?: string } {
+  if (value === null || !SPRING_NUMBERS.test(name)) return {}
+  if (value.length === 4) return { number: String(value.readInt32BE()) }
+  return value.length === 8 ? { number: String(value.readBigInt64BE()) } : {}
+}
 
 export const payloadOf = ({ key, value }: LogRecord): object => ({ ...bytesAs('key', key), ...bytesAs('value', value) })

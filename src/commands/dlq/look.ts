@@ -6,6 +6,7 @@ import { Groups } from '../../dead-letters/groups.ts'
 import { visitDeadLetters } from '../../dead-letters/visit.ts'
 import type { LogRecord } from '../../kafka/log.ts'
 import type { Select } from '../../kinds/dead-letter-redrive/resource.ts'
+import { harmless } from '../output.ts'
 import type { Answer } from '../output.ts'
 
 /** What a look leaves out. */
@@ -97,7 +98,7 @@ export async function show(desk: DeadLetterDesk, partition: number, offset: numb
     rows: record.headers.map(([name, value]) => [name, value?.toString()]),
   }
   const about = `${desk.topics.deadLetter}[${partition}] offset ${offset}, died ${told.died ?? 'at an unknown time'}${told.handled === undefined ? '' : `, handled: ${told.handled}`}`
-  return { data, text: [about, headers, ...(payload ? [record.value?.toString() ?? '(no value)'] : [])] }
+  return { data, text: [about, headers, ...(payload ? [harmless(record.value?.toString() ?? '(no value)')] : [])] }
 }
 
 const AGAIN_MS = 5

@@ -57,7 +57,8 @@ function facts({ died, key, fingerprint, disposition, attempts, origin }) {
   return h('dl', { class: 'facts' }, ...known.map(([term, value]) => h('div', {}, h('dt', {}, term), h('dd', {}, ...[value].flat()))))
 }
 
-const shownValue = ({ value, valueBase64 }) =>
+const shownValue = ({ value, valueBase64, number }) => (number !== undefined ? data(number) : textOrBytes(value, valueBase64))
+const textOrBytes = (value, valueBase64) =>
   valueBase64 === undefined ? (value === null ? h('i', {}, 'null') : data(value)) : [badge('bytes', ''), ' ', data(valueBase64)]
 
 const headers = all =>

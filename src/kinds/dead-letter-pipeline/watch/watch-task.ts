@@ -31,6 +31,8 @@ export class WatchTask implements Task {
   readonly #partition: number
   #unhandled = new Unhandled()
   #read = 0
+  /** Noted for whoever looks at the lag of the group: a restart reads all of it. */
+  #readHandled = 0
   readonly #atEnd = new Set<string>()
   #known = new Set<string>()
   #newestMs: EpochMs | undefined
@@ -76,13 +78,17 @@ export class WatchTask implements Task {
   accept(records: readonly LogRecord[], now: EpochMs): void {
     for (const record of records) {
       if (record.topic === this.#config.deadLetter) this.#died(record)
-      else this.#wasHandled(record)
+      else {
+        this.#wasHandled(record)
+        this.#readHandled = record.offset + 1
+      }
     }
     this.#rest(records.length, now)
   }
 
   caughtUp(topic: string, offset: number): void {
     if (topic === this.#config.deadLetter) this.#read = offset
+    else this.#readHandled = offset
     this.#atEnd.add(topic)
     this.#takenInARow = 0
   }
@@ -102,8 +108,13 @@ export class WatchTask implements Task {
     this.#unhandled.expire(now - this.#config.retentionMs)
     const note = this.#note()
     if (note === this.#noted) return undefined
-    const { deadLetter } = this.#config
-    return { outputs: [], offsets: [{ topic: deadLetter, partition: this.#partition, offset: this.#read, metadata: note }], token: note }
+    const { deadLetter, handled } = this.#config
+    const partition = this.#partition
+    const offsets = [
+      { topic: deadLetter, partition, offset: this.#read, metadata: note },
+      { topic: handled, partition, offset: this.#readHandled, metadata: '' },
+    ]
+    return { outputs: [], offsets, token: note }
   }
 
   committed({ token }: Proposal, now: EpochMs): readonly Observation[] {
