@@ -38,6 +38,16 @@ export async function connectProducer(
  */
 const TELLTALE_MS = 60_000
 
+/**
+ * A partition that may not be part of a transaction (the right to write was withdrawn while the topic is still described to us) fails the transaction before its
+ * records are sent: no report names it, and neither does the error. Only librdkafka's log does.
+ */
+const NOT_ADDED = /Failed to add partition "(.+)" \[(\d+)\] to transaction: (.+)$/
+const REFUSED_TO_ADD: ReadonlyMap<string, Refusal['code']> = new Map([
+  ['Broker: Topic authorization failed', 'AuthorizationFailed'],
+  ['Broker: Unknown topic or partition', 'UnknownTopic'],
+])
+
 const answering =
   (stamped: (appendedMs: number) => void, givenMs: number | undefined) =>
   (reportedMs: number | undefined): void => {
@@ -64,6 +74,11 @@ class ConfluentProducer implements TransactionalProducer {
     producer.on('delivery-report', (error: LibrdKafkaError | null, report: Report) => {
       if (error !== null) this.#refused(error, report.topic, report.partition)
       else report.opaque?.(report.timestamp)
+    })
+    producer.on('event.log', ({ message }: { readonly message: string }) => {
+      const [, topic, partition, why = ''] = NOT_ADDED.exec(message) ?? []
+      const code = REFUSED_TO_ADD.get(why)
+      if (topic !== undefined && code !== undefined) this.#refusedAs(code, topic, Number(partition), why)
     })
   }
 
@@ -93,9 +108,15 @@ class ConfluentProducer implements TransactionalProducer {
   }
 
   async sendOffsets(offsets: readonly Commit[], consumer: GroupConsumer, timeoutMs: number): Promise<void> {
-    await call('add offsets to the transaction', done => {
-      this.#producer.sendOffsetsToTransaction([...offsets], memberOf(consumer) as unknown as KafkaConsumer, timeoutMs, done)
-    })
+    try {
+      await call('add offsets to the transaction', done => {
+        this.#producer.sendOffsetsToTransaction([...offsets], memberOf(consumer) as unknown as KafkaConsumer, timeoutMs, done)
+      })
+    } catch (error) {
+      // It may have failed for a record before.
+      await this.#reportsOnTheirWay()
+      throw error
+    }
   }
 
   async commit(timeoutMs: number): Promise<void> {
@@ -158,8 +179,12 @@ class ConfluentProducer implements TransactionalProducer {
 
   #refused(error: LibrdKafkaError, topic: string, partition: number): void {
     const code = codeOf(error.code)
-    if (code !== 'MessageTooLarge' && code !== 'AuthorizationFailed' && code !== 'UnknownTopic') return
+    if (code === 'MessageTooLarge' || code === 'AuthorizationFailed' || code === 'UnknownTopic')
+      this.#refusedAs(code, topic, partition, error.message)
+  }
+
+  #refusedAs(code: Refusal['code'], topic: string, partition: number, message: string): void {
     if (this.#refusals.some(known => known.topic === topic && known.partition === partition && known.code === code)) return
-    this.#refusals.push({ topic, partition, code, message: error.message })
+    this.#refusals.push({ topic, partition, code, message })
   }
 }

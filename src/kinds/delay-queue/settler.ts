@@ -106,7 +106,11 @@ const expired = ({ instructions: { expiresAtMs } }: Item, now: EpochMs): DeadRea
 
 const missing = (topic: string, partition: number, partitions: number | 'missing'): DeadReason =>
   partitions === 'missing'
-    ? { disposition: 'target-missing', code: 'TargetMissing', message: `target topic ${topic} does not exist` }
+    ? {
+        disposition: 'target-missing',
+        code: 'TargetMissing',
+        message: `target topic ${topic} does not exist, or the workers may not see it: create it, or grant them WRITE and DESCRIBE`,
+      }
     : {
         disposition: 'target-missing',
         code: 'TargetPartitionMissing',

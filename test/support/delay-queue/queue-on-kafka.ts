@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Admin, Kafka } from 'kafkajs'
 import { kind } from '../../../src/kinds/delay-queue/index.ts'
 import type { DelayQueue, DelayQueueSpec } from '../../../src/kinds/delay-queue/resource.ts'
 import type { Contract } from '../../../src/worker/contract.ts'
 import { eventually } from '../eventually.ts'
+import type { KafkaUser } from '../kafka-properties.ts'
 import { planned } from '../planned.ts'
 
 /** The start script, which knows what a worker wants of Node. Benchmarks name that of an image. */
@@ -53,13 +54,13 @@ export class QueueOnKafka {
     this.topics = topics
   }
 
-  /** Makes the topics `<namespace>.q.*` and the target. `bootstrap`: the workers' way to the brokers. */
+  /** Makes the topics `<namespace>.q.*` and the target. `bootstrap`: the workers' way to the brokers, `user`: as whom. */
   static async create(
     kafka: Kafka,
     bootstrap: string,
     namespace: string,
     spec: Omit<DelayQueueSpec, 'connectionRef'>,
-    more: { readonly memoryBudgetBytes?: number; readonly replicationFactor?: number } = {},
+    more: { readonly memoryBudgetBytes?: number; readonly replicationFactor?: number; readonly user?: KafkaUser } = {},
   ): Promise<QueueOnKafka> {
     const queue: DelayQueue = {
       apiVersion: 'sluice.dev/v1alpha1',
@@ -91,12 +92,16 @@ export class QueueOnKafka {
       generation: 1,
       namespace,
       group: workers?.group ?? '',
-      connection: { bootstrapServers: bootstrap.split(',') },
+      connection: {
+        bootstrapServers: bootstrap.split(','),
+        ...(more.user && { sasl: { mechanism: 'SCRAM-SHA-512', usernameFile: 'username', passwordFile: 'password' } }),
+      },
       resources: [{ kind: 'DelayQueue', name: 'q', config: workers?.config }],
       memoryBudgetBytes: more.memoryBudgetBytes ?? 128 * 2 ** 20,
     }
     const dir = await mkdtemp(join(tmpdir(), 'sluice-queue-'))
     await writeFile(join(dir, 'contract.json'), JSON.stringify(contract))
+    for (const [file, text] of Object.entries(more.user ?? {})) await writeFile(join(dir, file), text as string)
     return new QueueOnKafka(
       namespace,
       dir,
@@ -154,7 +159,7 @@ export function startWorkerProcess(contractFile: string, { name = '', clockOffse
   const nodeOptions = [process.env.SLUICE_WORKER_NODE_OPTIONS ?? '', ...(clockOffsetMs === 0 ? [] : [shifted])].join(' ')
   const child = spawn(PROGRAM, ['worker', '--contract', contractFile, '--listen', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, NODE_OPTIONS: nodeOptions, SLUICE_WORKER_NAME: name },
+    env: { ...process.env, NODE_OPTIONS: nodeOptions, SLUICE_WORKER_NAME: name, SLUICE_SECRETS: dirname(contractFile) },
   })
   return new Child(child)
 }
