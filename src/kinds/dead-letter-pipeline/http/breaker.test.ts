@@ -11,7 +11,7 @@ function after(
 ): { readonly breaker: Breaker; readonly now: number } {
   const breaker = new Breaker(config, PROBE_LASTS_MS)
   let now = 1_000_000
-  for (const word of script.split(/(?<=[+-])|\s+/).filter(each => each !== '')) {
+  for (const word of script.split(/\s+|(?<=[+-])/).filter(each => each !== '')) {
     if (word === '+') breaker.succeeded((now += 100))
     else if (word === '-') breaker.failed((now += 100))
     else now += Number(word)
