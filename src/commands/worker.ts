@@ -9,6 +9,7 @@ import { createLogger } from '../observability/logger.ts'
 import { createMetrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import type { Contract } from '../worker/contract.ts'
+import { HungSession } from '../worker/runtime.ts'
 import type { TaskStatus, Worker } from '../worker/runtime.ts'
 import { startWorker } from '../worker/worker.ts'
 import { expectedGeneration, followContract, readContract } from './contract-file.ts'
@@ -44,7 +45,7 @@ export const workerCommand = (): Command =>
     )
     .action(work)
 
-/** Work that does not end within this time after the kernel said it had is stuck in the native client. */
+/** Work that does not end within this time after the kernel said it had is not worth waiting for. */
 const EXIT_DEADLINE_MS = 5_000
 
 async function work(options: Options): Promise<void> {
@@ -92,6 +93,8 @@ async function work(options: Options): Promise<void> {
     else {
       logger.error({ error: failure }, 'the worker gave up; the platform starts another')
       process.exitCode = 1
+      // Nothing gentler is sure to end it, and until it has ended nobody starts another.
+      if (failure instanceof HungSession) process.kill(process.pid, 'SIGKILL')
     }
   } finally {
     await server.close()

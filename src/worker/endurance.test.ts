@@ -12,6 +12,7 @@ import { Doorbell } from './doorbell.ts'
 import { Hosted } from './hosted.ts'
 import { WorkerMetrics } from './metrics.ts'
 import { TopicRouting } from './routing.ts'
+import { HungSession } from './runtime.ts'
 import type { Worker } from './runtime.ts'
 import { Transactions } from './transactions.ts'
 import { startWorker } from './worker.ts'
@@ -158,6 +159,25 @@ test('should name a restore that stalls as such', async () => {
   clock.forward(200_000)
   await until(() => worker.tasks()[0]?.state === 'stopped', 'it gave up')
   expect(worker.tasks()).toMatchObject([{ reason: 'RestoreStalled', message: expect.stringContaining('c.journal[0] at 0 of 1') }])
+})
+
+test('should give up as hung when a session that failed does not close', async () => {
+  const clock = new ForwardClock()
+  let closing = false
+  const log = withReader(modelLog(aCluster()), reader =>
+    changed(reader, {
+      poll: () => Promise.reject(new KafkaError('Unexpected', 'the client is broken', { retriable: false })),
+      close: () => {
+        closing = true
+        return new Promise(() => undefined)
+      },
+    }),
+  )
+  const worker = await start(log, clock)
+  running.pop()
+  await until(() => closing, 'it closes its clients')
+  clock.forward(31_000)
+  expect(await worker.ended).toBeInstanceOf(HungSession)
 })
 
 test('should give a task each record once when a batch of a source arrives behind its resumption', async () => {

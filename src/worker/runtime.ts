@@ -64,3 +64,8 @@ export interface Worker {
 
 /** Starts the kernel: joins the group and returns at once; tasks are restored as they are assigned. Rejects when the contract is not valid. */
 export type StartWorker = (options: WorkerOptions) => Promise<Worker>
+
+/** Threads of the native client hang: only a signal ends the process, since an exit waits for them. */
+export class HungSession extends Error {
+  override readonly name: string = 'HungSession'
+}

@@ -6,6 +6,7 @@ import type { Hosted } from './hosted.ts'
 import { budgetWithin } from './memory.ts'
 import { WorkerMetrics } from './metrics.ts'
 import { answersOf, questionsOf } from './queries.ts'
+import { HungSession } from './runtime.ts'
 import type { Readiness, StartWorker, TaskStatus, Worker, WorkerOptions } from './runtime.ts'
 import { Session } from './session.ts'
 
@@ -195,7 +196,7 @@ class KernelWorker implements Worker {
     const waiting = new AbortController()
     const late = clock
       .sleep(CLOSE_TIMEOUT_MS, waiting.signal)
-      .then(() => new Error(`a session did not close within ${CLOSE_TIMEOUT_MS} ms`))
+      .then(() => new HungSession(`a session did not close within ${CLOSE_TIMEOUT_MS} ms`))
     const closed = session.stop().then(
       () => undefined,
       (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
