@@ -1,5 +1,5 @@
 // What hundreds of small delay queues cost on two workers, and whether one that comes or goes disturbs the others.
-//   node bench/pool.ts [QUEUES]      default: 200; JSON to stdout and bench/results/pool.json
+//   node bench/pool.ts [QUEUES [MAX_DELAY]]      default: 200 1m; JSON to stdout and bench/results/pool.json
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,14 +9,14 @@ import kafkajs from 'kafkajs'
 import type { Producer } from 'kafkajs'
 import { PoolOnKafka } from '../test/support/delay-queue/pool-on-kafka.ts'
 import type { WorkerProcess } from '../test/support/delay-queue/queue-on-kafka.ts'
-import { startKafka } from '../test/support/kafka.ts'
+import { startKafka, THROUGHPUT_JVM } from '../test/support/kafka.ts'
 import { cpuMsOf, rssOf } from './measure/process.ts'
 import { TargetReader, dueMsOf } from './measure/target-reader.ts'
 
 const QUEUES = Number(process.argv[2] ?? 200)
 const PARTITIONS = 3
-/** Nine tiers: 13 topics a queue. A longer one only adds topics that rest. */
-const MAX_DELAY = '1h'
+/** Three tiers: 7 topics a queue, 4,200 partitions in all. A longer one only adds topics that rest, and what they cost one broker on the same two cores. */
+const MAX_DELAY = process.argv[3] ?? '1m'
 const WORKERS = 2
 const IDLE_MS = 20_000
 /** Queues that deliver while another comes or goes, each so many messages a second. */
@@ -131,7 +131,8 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
   return Math.round(performance.now() - beganMs)
 }
 
-const kafka = await startKafka({ jvm: ['-Xms1g', '-Xmx1g', '-XX:+UseSerialGC'] })
+/** Thousands of partitions at once: of the broker's memory, not of ours. */
+const kafka = await startKafka({ jvm: ['-Xms2g', '-Xmx2g', ...THROUGHPUT_JVM.filter(flag => !flag.startsWith('-Xm'))] })
 const pool = await PoolOnKafka.create(kafka.bootstrap, { namespace: 'bench', partitions: PARTITIONS, maxDelay: MAX_DELAY })
 const names = Array.from({ length: QUEUES }, (_, index) => `q${index}`)
 const producer = new kafkajs.Kafka({ brokers: [kafka.bootstrap], logLevel: kafkajs.logLevel.NOTHING }).producer()

@@ -60,7 +60,7 @@ describe('the objects of workers', () => {
   })
 
   test.each([
-    { what: 'default', resources: undefined, want: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } } },
+    { what: 'default', resources: undefined, want: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '640Mi' } } },
     { what: 'own', resources: { requests: { memory: '1Gi' } }, want: { requests: { memory: '1Gi' } } },
   ])('should ask for $what resources, never for a mix that contradicts itself', ({ resources, want }) => {
     const { containers } = template(resources && { resources }).spec as { readonly containers: readonly { readonly resources: object }[] }

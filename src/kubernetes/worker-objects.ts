@@ -31,8 +31,8 @@ const PORT = 8080
 const USER_ID = 65_532
 /** Longer than the 25 s that a worker gives itself to end its transaction and leave the group. */
 const GRACE_SECONDS = 45
-/** Four times the default memory budget: 370 MiB were resident at most with a full budget (docs/performance.md). A lower limit lowers the budget. */
-const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '512Mi' } }
+/** The default memory budget one and a half times, and what a worker needs besides (`budgetWithin`): a lower limit lowers the budget. */
+const DEFAULT_RESOURCES = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '640Mi' } }
 
 /** Everything that runs the workers of one resource or pool, in the order in which it must exist. Pure. */
 export function workerObjects(deployment: WorkerDeployment, image: WorkerImage): readonly KubernetesObject[] {

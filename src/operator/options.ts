@@ -61,7 +61,7 @@ export interface OperatorOptions {
   readonly drainPatienceMs: number
   /** How long a deleted connection waits for its users to be deleted as well: one command may delete all. @default 30000 */
   readonly connectionGraceMs: number
-  /** Bytes of records that one worker may hold. @default 134217728 */
+  /** Bytes of records that one worker may hold. @default 268435456 */
   readonly workerMemoryBudgetBytes: number
   /** Addresses and ranges that calls of workers may go to although they would be refused. @default [] */
   readonly callsAllow: readonly string[]
@@ -85,7 +85,7 @@ export const DEFAULT_OPTIONS: OperatorOptions = {
   drainIntervalMs: 10_000,
   drainPatienceMs: 600_000,
   connectionGraceMs: 30_000,
-  workerMemoryBudgetBytes: 128 * 2 ** 20,
+  workerMemoryBudgetBytes: 256 * 2 ** 20,
   callsAllow: [],
   clientId: 'sluice-operator',
   random: Math.random,

@@ -3,8 +3,8 @@ import { BrokerTime } from './broker-time.ts'
 import type { Task, TaskFamily } from './task.ts'
 import type { TaskStatus } from './runtime.ts'
 
-/** Outputs of one transaction: enough for 50,000 records/s, small enough that a commit stays below 30 ms. */
-const BATCH_LIMIT = 1000
+/** Outputs of one transaction. Only a backlog fills it, which goes a third faster than with 1,000; 4,000 were no better. */
+const BATCH_LIMIT = 2000
 
 /** Why a task was stopped: it stays owned and untouched until someone looks, since going on would lose or double records. */
 export type StopReason = 'OffsetOutOfRange' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'

@@ -46,7 +46,7 @@ export class PlannedWorkers {
       group: workers?.group ?? '',
       connection: { bootstrapServers: [bootstrap] },
       resources: [{ kind: resource.kind, name, config: { ...(workers?.config as object), partitions } }],
-      memoryBudgetBytes: 128 * 2 ** 20,
+      memoryBudgetBytes: 256 * 2 ** 20,
       callsAllow: LOOPBACK,
     }
     const dir = await mkdtemp(join(tmpdir(), 'sluice-planned-'))

@@ -97,7 +97,7 @@ export class QueueOnKafka {
         ...(more.user && { sasl: { mechanism: 'SCRAM-SHA-512', usernameFile: 'username', passwordFile: 'password' } }),
       },
       resources: [{ kind: 'DelayQueue', name: 'q', config: workers?.config }],
-      memoryBudgetBytes: more.memoryBudgetBytes ?? 128 * 2 ** 20,
+      memoryBudgetBytes: more.memoryBudgetBytes ?? 256 * 2 ** 20,
     }
     const dir = await mkdtemp(join(tmpdir(), 'sluice-queue-'))
     await writeFile(join(dir, 'contract.json'), JSON.stringify(contract))
