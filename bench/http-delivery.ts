@@ -1,6 +1,6 @@
 // HTTP delivery of a pipeline to a local server that does nothing: calls a second at 64 in flight, how old records are when they come at a steady rate, and what
 // 100,000 keys whose first record failed and waits take of memory.
-//   node bench/http-delivery.ts [RECORDS]      default: 60000; JSON to stdout and bench/results/http-delivery.json
+//   node bench/http-delivery.ts [RECORDS [PART]]      default: 60000, all of load, steady, waiting; JSON to stdout and bench/results/http-delivery.json
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -19,10 +19,13 @@ import { cpuMsOf, rssOf } from './measure/process.ts'
 
 const RECORDS = Number(process.argv[2] ?? 60_000)
 const PARTITIONS = 8
+const PART = process.argv[3]
 const VALUE_BYTES = 512
 const STEADY_PER_SECOND = 500
 const STEADY_S = 20
 const KEYS = 100_000
+/** So many keys with values of 512 bytes are more than the default memory budget of a worker: the partitions would wait. */
+const KEYED_VALUE_BYTES = 100
 const GIVE_UP_MS = 120_000
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
@@ -105,8 +108,8 @@ async function running<Answer>(
   }
 }
 
-const load = (topic: string, count: number, perSecond: number): Promise<void> =>
-  runLoad('keyed', [broker.bootstrap, topic, PARTITIONS, count, VALUE_BYTES, perSecond])
+const load = (topic: string, count: number, perSecond: number, valueBytes = VALUE_BYTES): Promise<void> =>
+  runLoad('keyed', [broker.bootstrap, topic, PARTITIONS, count, valueBytes, perSecond])
 
 async function throughput() {
   const server = await answering(200)
@@ -160,7 +163,7 @@ async function keys() {
   try {
     return await running(
       pipeline('keys', server.url, waiting),
-      topic => load(topic, KEYS, 0),
+      topic => load(topic, KEYS, 0, KEYED_VALUE_BYTES),
       async worker => {
         const beganMs = performance.now()
         const all = async (): Promise<true | undefined> =>
@@ -177,9 +180,11 @@ async function keys() {
 }
 
 try {
-  const [load, steady, waiting] = [await throughput(), await overhead(), await keys()]
+  const parts = { load: throughput, steady: overhead, waiting: keys }
+  const measured: Record<string, unknown> = {}
+  for (const [part, measure] of Object.entries(parts)) if (PART === undefined || PART === part) measured[part] = await measure()
   const about = { benchmark: 'http-delivery', at: new Date().toISOString(), node: process.version, cores: cpus().length }
-  const report = JSON.stringify({ ...about, records: RECORDS, valueBytes: VALUE_BYTES, inFlight: 64, load, steady, waiting }, undefined, 2)
+  const report = JSON.stringify({ ...about, records: RECORDS, valueBytes: VALUE_BYTES, inFlight: 64, ...measured }, undefined, 2)
   await mkdir(RESULTS, { recursive: true })
   await writeFile(`${RESULTS}http-delivery.json`, `${report}\n`)
   console.log(report)
