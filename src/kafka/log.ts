@@ -109,6 +109,8 @@ export interface LogReader {
   positions(partitions: readonly TopicPartition[]): readonly (number | undefined)[]
   /** Asks the brokers, batched, about 1 ms; one answer per partition, in order. A partition that has none answers why. */
   watermarks(partitions: readonly TopicPartition[]): Promise<readonly (Watermarks | KafkaError)[]>
+  /** Ids of topics, one request for all, a few ms; absent where the brokers do not tell: no such topic, no permission, older than Kafka 2.8. */
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>>
   close(): Promise<void>
 }
 

@@ -103,6 +103,7 @@ function changed(reader: LogReader, parts: Partial<LogReader>): LogReader {
     poll: (max, waitMs) => reader.poll(max, waitMs),
     positions: partitions => reader.positions(partitions),
     watermarks: partitions => reader.watermarks(partitions),
+    topicIds: topics => reader.topicIds(topics),
     close: () => reader.close(),
     ...parts,
   }
@@ -120,6 +121,19 @@ test('should write offsets that do not move again, before brokers forget them', 
   await until(() => group.offset(input)?.offset === 5, 'the offset was written again')
   write(cluster, 5)
   await until(() => copied(cluster) === 10, 'the rest was copied')
+})
+
+test('should notice that a topic was made again while it was read, although its offsets fit', async () => {
+  const cluster = aCluster()
+  const clock = new ForwardClock()
+  write(cluster, 5)
+  const worker = await start(modelLog(cluster), clock)
+  await until(() => copied(cluster) === 5, 'all was copied')
+  cluster.createTopic('c.in', 1)
+  write(cluster, 5)
+  clock.forward(60_000)
+  await until(() => worker.tasks()[0]?.state === 'stopped', 'it was stopped')
+  expect(worker.tasks()).toMatchObject([{ reason: 'TopicRecreated', message: expect.stringContaining('c.in[0] was deleted') }])
 })
 
 test('should read a state again from its new start when retention overtakes the restore, and not run with a part of it', async () => {

@@ -2,19 +2,24 @@ import type { Commit, TopicPartition } from '../kafka/log.ts'
 import { BrokerTime } from './broker-time.ts'
 import type { Task, TaskFamily } from './task.ts'
 import type { TaskStatus } from './runtime.ts'
+import type { TopicIds } from './topic-ids.ts'
 
 /** Outputs of one transaction. Only a backlog fills it, which goes a third faster than with 1,000; 4,000 were no better. */
 const BATCH_LIMIT = 2000
 
 /** Why a task was stopped: it stays owned and untouched until someone looks, since going on would lose or double records. */
-export type StopReason = 'OffsetOutOfRange' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'
+export type StopReason =
+  'OffsetOutOfRange' | 'TopicRecreated' | 'OffsetsExpired' | 'UnknownTopic' | 'AuthorizationFailed' | 'RestoreStalled' | 'TaskFailed'
 
 /** Going on would lose or double records: the task is stopped. */
 export class Impossible extends Error {
   readonly reason: StopReason
-  constructor(reason: StopReason, message: string) {
+  /** Written where there is no offset that the reason could be noted beside; never read as a position. */
+  readonly standIn: Commit | undefined
+  constructor(reason: StopReason, message: string, standIn?: Commit) {
     super(message)
     this.reason = reason
+    this.standIn = standIn
   }
 }
 
@@ -42,6 +47,8 @@ export class Hosted {
   /** Written under our transactional id. Per source, as the task wrote it. */
   claimed = false
   committed: ReadonlyMap<string, Commit> = new Map()
+  /** Of its topics, as they were when it took over, or, of those that it did not find again, as they were noted before. */
+  ids: TopicIds = new Map()
   /** Monotonic time at which all of them were last written, moved or not. */
   keptAtMs = 0
   /** Next offset wanted per source. */

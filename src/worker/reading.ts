@@ -3,11 +3,14 @@ import { KafkaError } from '../kafka/errors.ts'
 import type { LogReader, LogRecord, OutgoingRecord, ReadBatch, TopicPartition } from '../kafka/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Doorbell } from './doorbell.ts'
+import { Impossible } from './hosted.ts'
 import type { Hosted, StopReason } from './hosted.ts'
+import { checkIds } from './identity.ts'
 import type { Memory } from './memory.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { Restores } from './restores.ts'
 import type { Searches } from './searches.ts'
+import type { TopicIdQueries } from './topic-ids.ts'
 
 const POLL_RECORDS = 1000
 const POLL_WAIT_MS = 20
@@ -18,11 +21,15 @@ const IDLE_AFTER_MS = 1000
 const PROOF_INTERVAL_MS = 200
 /** The same for tasks that hold nothing which could wait for it. */
 const IDLE_PROOF_INTERVAL_MS = 30_000
+/** How long records of a topic that was made again may be read as those of the old one. */
+const VERIFY_INTERVAL_MS = 30_000
 /** A source that is held flaps less when it rests this long. */
 const REST_MS = 20
 
 export interface ReadingOptions {
+  readonly group: string
   readonly reader: LogReader
+  readonly topicIds: TopicIdQueries
   readonly tasks: () => readonly Hosted[]
   readonly memory: Memory
   readonly searches: Searches
@@ -46,6 +53,8 @@ export class Reading {
   #provenAt = -Infinity
   #allProvenAt = -Infinity
   #busyAt = 0
+  #verifiedAt = -Infinity
+  #verifying = false
 
   constructor(options: ReadingOptions) {
     this.#with = options
@@ -145,6 +154,7 @@ export class Reading {
         this.#with.searches.look(hosted)
       }
       this.#prove()
+      this.#verify()
     }
   }
 
@@ -202,8 +212,11 @@ export class Reading {
       // Of a state, retention may have removed the start since we asked for it: the take-over begins again and sees what is left.
       if (!this.#restores.fail(topic, partition, error)) await this.stopTask(hosted, error.code, error.message)
     }
-    // A topic may be unknown for a moment, to a broker that has just started: the reader goes on by itself.
-    else this.#with.logger.warn({ task: hosted.name, topic, partition, code: error.code }, error.message)
+    // A topic may be unknown for a moment, to a broker that has just started: the reader goes on by itself. What comes back may be another one.
+    else {
+      if (error.code === 'UnknownTopic') this.#verifiedAt = -Infinity
+      this.#with.logger.warn({ task: hosted.name, topic, partition, code: error.code }, error.message)
+    }
   }
 
   #hold(hosted: Hosted): void {
@@ -269,6 +282,34 @@ export class Reading {
       bell.ring()
     } catch (error) {
       logger.debug({ error }, 'no broker answered for the ends of the sources')
+    }
+  }
+
+  /** A topic that is made again while it is read may go on where the old one was: its first records would be passed over. */
+  #verify(): void {
+    const now = this.#with.clock.monotonicMs()
+    if (this.#verifying || now - this.#verifiedAt < VERIFY_INTERVAL_MS) return
+    const hosted = [...new Set(this.#sources.values())].filter(({ active }) => active)
+    if (hosted.length === 0) return
+    this.#verifying = true
+    void this.#verifyNow(hosted).finally(() => {
+      this.#verifying = false
+      this.#verifiedAt = this.#with.clock.monotonicMs()
+    })
+  }
+
+  async #verifyNow(hosted: readonly Hosted[]): Promise<void> {
+    const { topicIds, group, bell } = this.#with
+    const ids = await topicIds.of([...new Set(hosted.flatMap(({ ids: own }) => [...own.keys()]))])
+    for (const each of hosted) {
+      if (!each.active) continue
+      try {
+        checkIds(each, each.ids, ids, group)
+      } catch (error) {
+        if (!(error instanceof Impossible)) throw error
+        await this.stopTask(each, error.reason, error.message)
+        bell.ring()
+      }
     }
   }
 

@@ -16,6 +16,7 @@ import { Reading } from './reading.ts'
 import { TopicRouting } from './routing.ts'
 import { Searches } from './searches.ts'
 import { takeOver } from './takeover.ts'
+import { TopicIdQueries } from './topic-ids.ts'
 import { Transactions } from './transactions.ts'
 
 const SESSION_TIMEOUT_MS = 6000
@@ -170,7 +171,9 @@ export class Session {
       open: () => this.#options.log.reader(),
       fault,
     })
-    const reading = new Reading({ ...shared, reader, searches, memory: new Memory(memoryBudgetBytes, tasks) })
+    const topicIds = new TopicIdQueries(reader)
+    const { group } = this.#options
+    const reading = new Reading({ ...shared, group, topicIds, reader, searches, memory: new Memory(memoryBudgetBytes, tasks) })
     const routing = new TopicRouting(producer, clock, () => {
       bell.ring()
     })
@@ -191,7 +194,7 @@ export class Session {
       stop: fault,
     })
     const ended = (): boolean => this.#over
-    const takingOver = { ...shared, group, reader, reading, transactions, fencing, member: this.#memberNow, ended }
+    const takingOver = { ...shared, group, topicIds, reader, reading, transactions, fencing, member: this.#memberNow, ended }
     const ownership = new Ownership({
       ...shared,
       families: this.#families,

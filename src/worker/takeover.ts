@@ -5,11 +5,14 @@ import type { Logger } from '../observability/logger.ts'
 import type { Doorbell } from './doorbell.ts'
 import type { Fencing } from './fencing.ts'
 import { Impossible } from './hosted.ts'
-import type { Hosted } from './hosted.ts'
+import type { Hosted, StopReason } from './hosted.ts'
+import { checkIds, notedIds } from './identity.ts'
+import type { IdNotes } from './identity.ts'
 import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import type { Reading } from './reading.ts'
 import type { Start } from './task.ts'
+import type { TopicIdQueries } from './topic-ids.ts'
 import type { Transactions } from './transactions.ts'
 import { anew, pastTheGap, withoutNotes } from './way-out.ts'
 
@@ -23,6 +26,7 @@ export interface TakeoverOptions {
   readonly reading: Reading
   readonly transactions: Transactions
   readonly fencing: Fencing
+  readonly topicIds: TopicIdQueries
   readonly bell: Pick<Doorbell, 'ring'>
   readonly clock: Clock
   readonly metrics: WorkerMetrics
@@ -53,6 +57,8 @@ export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promis
       if (!(error instanceof KafkaError)) {
         const reason = error instanceof Impossible ? error.reason : 'TaskFailed'
         await reading.stopTask(hosted, reason, error instanceof Error ? error.message : String(error))
+        const { standIn } = error as Partial<Impossible>
+        if (standIn !== undefined) hosted.committed = new Map([...hosted.committed, [standIn.topic, standIn]])
         // The offsets that were found are written back, with the reason beside them: that is how the operator learns it.
         hosted.claimed = hosted.committed.size > 0
         bell.ring()
@@ -70,15 +76,16 @@ export async function takeOver(hosted: Hosted, options: TakeoverOptions): Promis
 async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   const { clock, reading, reader, transactions } = options
   await fencePredecessors(hosted, options)
-  const committed = await stableOffsets(hosted, options)
+  const { committed, notes } = await stableOffsets(hosted, options)
   hosted.committed = committed
+  await identify(hosted, notes, options)
   const ends = await stateEnds(hosted, reader)
   check(hosted)
   await reading.restore(hosted, startsOf(hosted, committed, ends, options.group), highs(ends))
   check(hosted)
   const wanted = hosted.task.started(committed, highs(ends), hosted.brokerTime.now(clock))
   const bounds = await sourceBounds(hosted, wanted, reader)
-  const starts = new Map([...wanted].map(([topic, start]) => [topic, offsetOf(start, bounds.get(topic))]))
+  const starts = startsIn(hosted, wanted, bounds, ends)
   checkRange(hosted, starts, bounds, { group: options.group, stateEnds: highs(ends) })
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
@@ -104,15 +111,60 @@ async function fencePredecessors(hosted: Hosted, { member, fencing }: TakeoverOp
   await Promise.all([...new Set(open)].map(id => fencing.fence(id)))
 }
 
-async function stableOffsets(hosted: Hosted, { member }: TakeoverOptions): Promise<ReadonlyMap<string, Commit>> {
+interface Found {
+  readonly committed: ReadonlyMap<string, Commit>
+  readonly notes: IdNotes
+}
+
+async function stableOffsets(hosted: Hosted, { member }: TakeoverOptions): Promise<Found> {
   const committed = new Map<string, Commit>()
+  const notes = new Map<string, string>()
   for (const source of hosted.sources()) {
     check(hosted)
     // One by one: a single unstable partition blocks the answer for all.
     const commit = await member().committed(source, { timeoutMs: STABLE_TIMEOUT_MS })
-    if (commit !== undefined) committed.set(source.topic, unwrapped(commit))
+    const owner = commit && decodeOwnership(commit.metadata)
+    // Nobody has moved it since it was written in place of one that had expired.
+    if (commit === undefined || owner?.stopped?.reason === EXPIRED) continue
+    committed.set(source.topic, unwrapped(commit))
+    notes.set(source.topic, owner?.ids ?? '')
   }
-  return committed
+  return { committed, notes }
+}
+
+const EXPIRED: StopReason = 'OffsetsExpired'
+
+/** Offsets mean nothing in another topic of the same name. */
+async function identify(hosted: Hosted, notes: IdNotes, { topicIds, group }: TakeoverOptions): Promise<void> {
+  const { sources, states } = hosted.family
+  const noted = notedIds(hosted, notes)
+  hosted.ids = noted
+  const ids = await topicIds.of([...sources, ...states])
+  check(hosted)
+  checkIds(hosted, noted, ids, group)
+  hosted.ids = new Map([...noted, ...ids])
+}
+
+function startsIn(
+  { partition, family: { input } }: Hosted,
+  wanted: ReadonlyMap<string, number | 'earliest' | 'unknown'>,
+  bounds: ReadonlyMap<string, Watermarks>,
+  states: ReadonlyMap<string, Watermarks>,
+): ReadonlyMap<string, number> {
+  const low = (topic: string): number => bounds.get(topic)?.low ?? 0
+  // States that are whole, and do not name a source, say that nothing of it was ever done.
+  const incomplete = [...states].find(([, state]) => state.low > 0)?.[0]
+  return new Map(
+    [...wanted].map(([topic, start]) => {
+      if (typeof start === 'number') return [topic, start]
+      if (start === 'earliest') return [topic, low(topic)]
+      if (incomplete === undefined) return [topic, 0]
+      const message =
+        `the group has no offset of ${topic}[${partition}], though it was worked on: brokers forget those of a group that is away for offsets.retention.minutes, and ${incomplete} no longer tells. ` +
+        `Find out what was delivered last, stop the workers, set the offset (sluice offsets reset --topic ${topic} --to earliest delivers again what is there, --to latest skips it), and start them`
+      throw new Impossible(EXPIRED, message, { topic: input, partition, offset: low(input), metadata: '' })
+    }),
+  )
 }
 
 /** After the fencing: a transaction that committed late lies below these ends. */

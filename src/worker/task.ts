@@ -37,8 +37,11 @@ export interface TaskFamily {
   readonly queries?: Readonly<Record<string, TaskQuery>>
 }
 
-/** Where to begin with a source: an offset that must be there, its log start, or an offset if it is still there and else the log start. */
-export type Start = number | 'earliest' | { readonly orEarliest: number }
+/**
+ * Where to begin with a source: an offset that must be there, its log start, or an offset if it is still there and else the log start. `unknown`: there is no commit of it, and
+ * the states, which were written, do not tell.
+ */
+export type Start = number | 'earliest' | 'unknown' | { readonly orEarliest: number }
 
 /** A task that runs here. */
 export interface OwnedTask {

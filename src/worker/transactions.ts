@@ -6,6 +6,7 @@ import type { Doorbell } from './doorbell.ts'
 import type { Hosted } from './hosted.ts'
 import { LONGEST_LEAD_MS, Lead } from './lead.ts'
 import { encodeOwnership } from './metadata.ts'
+import { encodeIds } from './topic-ids.ts'
 import type { WorkerMetrics } from './metrics.ts'
 import { blame, isRefusal } from './refusals.ts'
 import type { Entry } from './refusals.ts'
@@ -225,7 +226,8 @@ export class Transactions {
 
   #owned({ hosted, offsets }: OffsetsOf, released: boolean): readonly Commit[] {
     const { transactionalId } = this.#with
-    const { generation, reason, message, family } = hosted
+    const { generation, reason, message, family, ids } = hosted
+    const { input, sources, states } = family
     const stopped = reason && { reason, message }
     // Of an input that was deleted Kafka forgets the offset: then another one tells the operator.
     const telling = offsets.find(({ topic }) => topic === family.input) ?? offsets[0]
@@ -236,6 +238,7 @@ export class Transactions {
         released,
         task: commit.metadata,
         generation,
+        ids: encodeIds(commit.topic === input ? [...sources, ...states] : [commit.topic, input], ids),
         stopped: commit === telling ? stopped : undefined,
       }),
     }))

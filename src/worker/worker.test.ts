@@ -14,6 +14,7 @@ import { runningGeneration, stoppedBecause } from './contract.ts'
 import { decodeOwnership, encodeOwnership } from './metadata.ts'
 import { idsOf } from './producer-pair.ts'
 import type { Worker } from './runtime.ts'
+import { encodeIds } from './topic-ids.ts'
 import { startWorker } from './worker.ts'
 
 const PARTITIONS = 2
@@ -76,6 +77,8 @@ const copies = (cluster: Cluster, role = 'out'): number[] => cluster.visible(`c.
 const sorted = (values: readonly number[]): number[] => values.toSorted((a, b) => a - b)
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 const arrived = (cluster: Cluster, count: number): Promise<void> => until(() => copies(cluster).length >= count, `${count} copies arrived`)
+/** What stands beside the offset of the input of the ids of the topics. */
+const noted = (cluster: Cluster): string => encodeIds(['c.in', 'c.journal'], cluster.topicIds(['c.in', 'c.journal']))
 const offsetOf = (cluster: Cluster, partition: number): Commit | undefined => cluster.group('group').offset({ topic: 'c.in', partition })
 
 test('should refuse a contract with a kind that it does not know', async () => {
@@ -110,6 +113,7 @@ describe('running', () => {
       released: true,
       task: '50',
       generation: 7,
+      ids: noted(cluster),
     })
     expect((await metrics.expose()).body).toContain('copied_total 100')
   })
@@ -123,7 +127,8 @@ describe('running', () => {
       },
     })
     await until(() => claims.filter(claim => claim !== undefined).length >= 2, 'both were claimed')
-    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a.1', released: false, task: '', generation: 7 }))
+    const ids = noted(cluster)
+    expect(claims).toContain(encodeOwnership({ transactionalId: 'group.a.1', released: false, task: '', generation: 7, ids }))
   })
 
   test('should share with a worker that joins, and take back what it leaves', async () => {
@@ -290,6 +295,49 @@ describe('failures', () => {
     expect(worker.ready().ready).toBe(true)
   })
 
+  test('should stop the tasks of a topic that was made again, although their offsets fit, until somebody moves them', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    const first = await start(cluster, 'a')
+    await arrived(cluster, 20)
+    await first.worker.stop()
+    const { ids } = decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '') ?? {}
+    cluster.createTopic('c.in', PARTITIONS)
+    write(cluster, 20, 40)
+    const { worker, metrics } = await start(cluster, 'b')
+    await until(() => stoppedBecause(offsetOf(cluster, 1)?.metadata ?? '') !== undefined, 'the reason was noted')
+    const id = cluster.topicIds(['c.in']).get('c.in') ?? ''
+    expect(stoppedBecause(offsetOf(cluster, 1)?.metadata ?? '')).toEqual({
+      reason: 'TopicRecreated',
+      message: expect.stringMatching(`c.in\\[1\\] was deleted and made again: the id of the topic began with topic-1_ and is ${id} now`),
+    })
+    expect(worker.tasks()[0]?.message).toContain('sluice offsets reset --group group --topic c.in --to earliest --execute')
+    expect(worker.ready()).toMatchObject({ ready: false, reasons: [expect.stringContaining('TopicRecreated'), expect.anything()] })
+    expect((await metrics.expose()).body).toMatch(/sluice_worker_task_stopped\{[^}]*partition="0",reason="TopicRecreated"\} 1/)
+    await worker.stop()
+    // A restart changes nothing: the ids of the old topic stay noted.
+    expect(decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')?.ids).toBe(ids)
+    const second = await start(cluster, 'c')
+    await until(() => second.worker.tasks().filter(({ reason }) => reason === 'TopicRecreated').length === PARTITIONS, 'both were stopped')
+    expect(sorted(copies(cluster))).toEqual(numbers(20))
+  })
+
+  test('should take a topic as it is whose offset a person has moved', async () => {
+    const cluster = aCluster()
+    write(cluster, 0, 20)
+    const first = await start(cluster, 'a')
+    await arrived(cluster, 20)
+    await first.worker.stop()
+    cluster.createTopic('c.in', PARTITIONS)
+    cluster.createTopic('c.journal', PARTITIONS)
+    write(cluster, 20, 20)
+    for (let partition = 0; partition < PARTITIONS; partition++) cluster.group('group').move({ topic: 'c.in', partition }, 0)
+    await start(cluster, 'b')
+    await arrived(cluster, 40)
+    expect(sorted(copies(cluster))).toEqual(numbers(40))
+    await until(() => decodeOwnership(offsetOf(cluster, 0)?.metadata ?? '')?.ids === noted(cluster), 'the new ids were noted')
+  })
+
   test('should stop a task when the state knows less than the last commit', async () => {
     const cluster = aCluster()
     write(cluster, 0, 20)
@@ -299,7 +347,10 @@ describe('failures', () => {
     cluster.createTopic('c.journal', PARTITIONS)
     const { worker } = await start(cluster, 'b')
     await until(() => worker.tasks().filter(({ state }) => state === 'stopped').length === PARTITIONS, 'both were stopped')
-    expect(worker.tasks()[0]).toMatchObject({ reason: 'TaskFailed', message: expect.stringContaining('the journal ends at 0') })
+    expect(worker.tasks()[0]).toMatchObject({
+      reason: 'TopicRecreated',
+      message: expect.stringMatching(/c\.journal\[0\] was deleted and made again.*--topic c\.in --to shift-by 0/),
+    })
     expect(sorted(copies(cluster))).toEqual(numbers(20))
   })
 })

@@ -22,6 +22,22 @@ export interface Consumer extends Omit<KafkaConsumer, 'consume'> {
 export const newConsumer = (config: ConsumerGlobalConfig, topicConfig: ConsumerTopicConfig = {}): Consumer =>
   new confluent.KafkaConsumer(config, topicConfig) as unknown as Consumer
 
+interface TopicAdmin {
+  describeTopics(
+    topics: readonly string[],
+    options: { readonly timeout: number },
+    /** The declarations have another name for the id's text than the binding. */
+    done: (
+      error: LibrdKafkaError | null,
+      found: readonly { readonly name: string; readonly topicId?: { readonly base64?: string } }[],
+    ) => void,
+  ): void
+}
+
+/** Shares the handle of the consumer: costs no connection, and must not outlive it. */
+export const adminOf = (consumer: Consumer): TopicAdmin =>
+  confluent.AdminClient.createFrom(consumer as unknown as KafkaConsumer) as unknown as TopicAdmin
+
 /** The part of a consumer or producer that connecting needs. */
 export interface Client {
   connect(options: { readonly allTopics: boolean; readonly timeout: number }, done: (error: LibrdKafkaError) => void): void

@@ -8,6 +8,7 @@ import { connectConsumer, disconnect } from './client.ts'
 import { call } from './errors.ts'
 import { logRecord } from './records.ts'
 import { consumerConfig } from './settings.ts'
+import { describeIds } from './topic-ids.ts'
 import { WatermarkQueries } from './watermarks.ts'
 
 /** A partition that delivers nothing for so long is compared with the broker: the client may have dropped its error. */
@@ -58,6 +59,7 @@ class ConfluentReader implements LogReader {
   #suspicious = false
   #checking = false
   #stopped: ReadBatch['stopped'][number][] = []
+  #asking: Promise<unknown> = Promise.resolve()
 
   constructor(consumer: Consumer, uncommitted: Consumer) {
     this.#consumer = consumer
@@ -118,7 +120,15 @@ class ConfluentReader implements LogReader {
     return this.#queries.of(partitions)
   }
 
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const answer = describeIds(this.#uncommitted, topics)
+    // A client must not be closed while it is asked.
+    this.#asking = Promise.allSettled([this.#asking, answer])
+    return answer
+  }
+
   async close(): Promise<void> {
+    await this.#asking
     await Promise.all([disconnect(this.#consumer), disconnect(this.#uncommitted)])
   }
 

@@ -80,8 +80,11 @@ export class Ledger {
     }
   }
 
-  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-    this.#journal.restored(stateEnds.get(this.#config.topics.journal) ?? 0)
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number | 'unknown'> {
+    const journalEnd = stateEnds.get(this.#config.topics.journal) ?? 0
+    const { input, role } = { input: this.#config.topics.input, role: this.#sources[0].role }
+    const isUnknown = journalEnd > 0 && !committed.has(input) && !this.#restored.has(role)
+    this.#journal.restored(journalEnd)
     const { far, judged } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
     this.#sources[0].limits.restore(judged)
     for (const source of this.#sources) {
@@ -100,7 +103,7 @@ export class Ledger {
       for (const offset of known.done) source.position.restoreDone(offset)
     }
     this.#restored.clear()
-    return new Map(this.#sources.map(({ topic, position }) => [topic, position.watermark]))
+    return new Map(this.#sources.map(({ topic, position }) => [topic, isUnknown && topic === input ? 'unknown' : position.watermark]))
   }
 
   /** Whether positions have waited long enough to be committed for their own sake. */

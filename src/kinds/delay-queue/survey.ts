@@ -67,7 +67,9 @@ export class Survey {
 
   /** Offsets that must have been fetched after the state was read: else what was delivered meanwhile would seem to wait. */
   started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
-    return this.#ledger.started(committed, stateEnds)
+    const starts = this.#ledger.started(committed, stateEnds)
+    // Where a worker would stop, somebody who looks sees all that is there.
+    return new Map([...starts].map(([topic, start]) => [topic, start === 'unknown' ? 0 : start]))
   }
 
   /** undefined: done already. */

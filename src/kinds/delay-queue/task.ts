@@ -90,7 +90,7 @@ export class DelayTask implements Task {
     this.#ledger.load(record)
   }
 
-  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number | 'unknown'> {
     return this.#ledger.started(committed, stateEnds)
   }
 

@@ -215,7 +215,7 @@ export class EngineWorld {
       for (const record of this.log(topic).read(from === 'earliest' ? 0 : from, Infinity)) task.loadState(record)
     const starts = [...task.started(this.commits, ends, this.now)]
     this.#positions = new Map(
-      starts.map(([topic, start]) => [topic, typeof start === 'number' ? start : start === 'earliest' ? 0 : start.orEarliest]),
+      starts.map(([topic, start]) => [topic, typeof start === 'number' ? start : typeof start === 'string' ? 0 : start.orEarliest]),
     )
     this.#claim(task)
     return task

@@ -24,6 +24,8 @@ export class Cluster {
   readonly note: (where: string, what: string) => void
   readonly coordinator: Coordinator
   readonly #topics = new Map<string, readonly PartitionLog[]>()
+  readonly #ids = new Map<string, string>()
+  #created = 0
   readonly #groups = new Map<string, Group>()
   /** The coordinator of the groups is away until then (monotonic); that of the transactions has its own. */
   groupsAwayUntilMs = -Infinity
@@ -40,6 +42,8 @@ export class Cluster {
 
   createTopic(topic: string, partitions: number): void {
     this.deleteTopic(topic)
+    this.#created += 1
+    this.#ids.set(topic, `topic-${this.#created}`)
     this.#topics.set(
       topic,
       Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition, this.now)),
@@ -49,6 +53,16 @@ export class Cluster {
   deleteTopic(topic: string): void {
     for (const log of this.#topics.get(topic) ?? []) log.deleted = true
     this.#topics.delete(topic)
+    this.#ids.delete(topic)
+  }
+
+  topicIds(topics: readonly string[]): ReadonlyMap<string, string> {
+    return new Map(
+      topics.flatMap(topic => {
+        const id = this.#ids.get(topic)
+        return id === undefined ? [] : [[topic, id] as const]
+      }),
+    )
   }
 
   partitionsOf(topic: string): readonly PartitionLog[] | undefined {

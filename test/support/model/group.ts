@@ -148,6 +148,12 @@ export class Group {
     return true
   }
 
+  /** What a person does with an admin client. */
+  move(partition: TopicPartition, offset: number): void {
+    const { topic, partition: number } = partition
+    this.#offsets.set(nameOf(partition), { commit: { topic, partition: number, offset, metadata: '' }, place: (this.#place += 1) })
+  }
+
   /** What brokers do after `offsets.retention.minutes`. */
   forget(partition: TopicPartition): void {
     this.#offsets.delete(nameOf(partition))

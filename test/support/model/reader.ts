@@ -88,6 +88,10 @@ export class ModelReader implements LogReader {
     })
   }
 
+  topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#remote.call('topic ids', WATERMARKS_TIMEOUT_MS, () => this.#remote.cluster.topicIds(topics))
+  }
+
   close(): Promise<void> {
     this.#positions.clear()
     return Promise.resolve()
