@@ -7,13 +7,15 @@ import { createMetrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
 import { Cluster } from '../../test/support/model/cluster.ts'
 import { modelLog } from '../../test/support/model/model-log.ts'
-import { copyKind } from '../../test/support/worker/copy-kind.ts'
+import { CopyTask, copyKind } from '../../test/support/worker/copy-kind.ts'
+import { stoppedBecause } from './contract.ts'
 import { Doorbell } from './doorbell.ts'
 import { Hosted } from './hosted.ts'
 import { WorkerMetrics } from './metrics.ts'
 import { TopicRouting } from './routing.ts'
 import { HungSession } from './runtime.ts'
 import type { Worker } from './runtime.ts'
+import type { Commit, WorkedKind } from './task.ts'
 import { Transactions } from './transactions.ts'
 import { startWorker } from './worker.ts'
 
@@ -48,7 +50,7 @@ function aCluster(): Cluster {
   return cluster
 }
 
-async function start(log: KafkaLog, clock: Clock = systemClock): Promise<Worker> {
+async function start(log: KafkaLog, clock: Clock = systemClock, kind: WorkedKind = copyKind): Promise<Worker> {
   const worker = await startWorker({
     contract: {
       version: 1,
@@ -59,7 +61,7 @@ async function start(log: KafkaLog, clock: Clock = systemClock): Promise<Worker>
       resources: [{ kind: 'Copy', name: 'copy', config: { prefix: 'c' } }],
       memoryBudgetBytes: 1024 * 1024,
     },
-    kinds: [copyKind],
+    kinds: [kind],
     log,
     clock,
     logger: createLogger({ level: 'silent' }),
@@ -134,6 +136,56 @@ test('should notice that a topic was made again while it was read, although its 
   clock.forward(60_000)
   await until(() => worker.tasks()[0]?.state === 'stopped', 'it was stopped')
   expect(worker.tasks()).toMatchObject([{ reason: 'TopicRecreated', message: expect.stringContaining('c.in[0] was deleted') }])
+})
+
+/** Its journal does not tell where it was. */
+class Forgetful extends CopyTask {
+  override loadState(): void {
+    // Nothing that would help.
+  }
+
+  override started(committed: ReadonlyMap<string, Commit>): ReadonlyMap<string, number> {
+    return committed.has(input.topic)
+      ? super.started(committed)
+      : (new Map([[input.topic, 'unknown']]) as unknown as ReadonlyMap<string, number>)
+  }
+}
+const forgetful: WorkedKind = {
+  kind: 'Copy',
+  tasks: (resource, namespace) => ({ ...copyKind.tasks(resource, namespace), create: partition => new Forgetful('c', partition) }),
+}
+
+test('should stop when brokers forgot the offsets and the journal is not whole, again and again, until somebody sets them', async () => {
+  const cluster = aCluster()
+  const group = cluster.group('group')
+  write(cluster, 5)
+  const first = await start(modelLog(cluster), systemClock, forgetful)
+  await until(() => copied(cluster) === 5, 'all was copied')
+  await first.stop()
+  group.forget(input)
+  cluster.log(journal).low = cluster.log(journal).high
+  for (let times = 0; times < 2; times++) {
+    const worker = await start(modelLog(cluster), systemClock, forgetful)
+    await until(() => stoppedBecause(group.offset(input)?.metadata ?? '') !== undefined, 'the reason was noted')
+    expect(stoppedBecause(group.offset(input)?.metadata ?? '')).toEqual({
+      reason: 'OffsetsExpired',
+      message: expect.stringMatching(
+        /no offset of c\.in\[0\].*c\.journal no longer tells.*sluice offsets reset --group group --topic c\.in/,
+      ),
+    })
+    await until(() => worker.tasks()[0]?.state === 'stopped', 'it was stopped')
+    await worker.stop()
+  }
+  group.move(input, 3)
+  await start(modelLog(cluster), systemClock, forgetful)
+  await until(() => copied(cluster) === 7, 'what is above was copied')
+})
+
+test('should begin at the start when there is no offset and a whole journal says that nothing was done', async () => {
+  const cluster = aCluster()
+  write(cluster, 5)
+  await start(modelLog(cluster), systemClock, forgetful)
+  await until(() => copied(cluster) === 5, 'all was copied')
 })
 
 test('should read a state again from its new start when retention overtakes the restore, and not run with a part of it', async () => {

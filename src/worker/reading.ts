@@ -210,7 +210,10 @@ export class Reading {
     if (hosted === undefined) return
     if (error.code === 'OffsetOutOfRange') {
       // Of a state, retention may have removed the start since we asked for it: the take-over begins again and sees what is left.
-      if (!this.#restores.fail(topic, partition, error)) await this.stopTask(hosted, error.code, error.message)
+      if (this.#restores.fail(topic, partition, error)) return
+      // The end of another topic of this name says nothing of what was lost.
+      await this.#verifyNow([hosted])
+      await this.stopTask(hosted, error.code, error.message)
     }
     // A topic may be unknown for a moment, to a broker that has just started: the reader goes on by itself. What comes back may be another one.
     else {

@@ -172,7 +172,6 @@ export class Session {
       fault,
     })
     const topicIds = new TopicIdQueries(reader)
-    const { group } = this.#options
     const reading = new Reading({ ...shared, group, topicIds, reader, searches, memory: new Memory(memoryBudgetBytes, tasks) })
     const routing = new TopicRouting(producer, clock, () => {
       bell.ring()

@@ -6,7 +6,7 @@ import type { Doorbell } from './doorbell.ts'
 import type { Fencing } from './fencing.ts'
 import { Impossible } from './hosted.ts'
 import type { Hosted, StopReason } from './hosted.ts'
-import { checkIds, notedIds } from './identity.ts'
+import { checkIds, notedIds, resetCommand } from './identity.ts'
 import type { IdNotes } from './identity.ts'
 import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
@@ -85,7 +85,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   check(hosted)
   const wanted = hosted.task.started(committed, highs(ends), hosted.brokerTime.now(clock))
   const bounds = await sourceBounds(hosted, wanted, reader)
-  const starts = startsIn(hosted, wanted, bounds, ends)
+  const starts = startsIn(hosted, wanted, { bounds, ends, group: options.group })
   checkRange(hosted, starts, bounds, { group: options.group, stateEnds: highs(ends) })
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
@@ -145,23 +145,29 @@ async function identify(hosted: Hosted, notes: IdNotes, { topicIds, group }: Tak
   hosted.ids = new Map([...noted, ...ids])
 }
 
+interface Bounds {
+  /** Of the sources. */
+  readonly bounds: ReadonlyMap<string, Watermarks>
+  /** Of the states. */
+  readonly ends: ReadonlyMap<string, Watermarks>
+  readonly group: string
+}
+
 function startsIn(
   { partition, family: { input } }: Hosted,
-  wanted: ReadonlyMap<string, number | 'earliest' | 'unknown'>,
-  bounds: ReadonlyMap<string, Watermarks>,
-  states: ReadonlyMap<string, Watermarks>,
+  wanted: ReadonlyMap<string, Start>,
+  { bounds, ends, group }: Bounds,
 ): ReadonlyMap<string, number> {
   const low = (topic: string): number => bounds.get(topic)?.low ?? 0
   // States that are whole, and do not name a source, say that nothing of it was ever done.
-  const incomplete = [...states].find(([, state]) => state.low > 0)?.[0]
+  const incomplete = [...ends].find(([, state]) => state.low > 0)?.[0]
   return new Map(
     [...wanted].map(([topic, start]) => {
-      if (typeof start === 'number') return [topic, start]
-      if (start === 'earliest') return [topic, low(topic)]
+      if (start !== 'unknown') return [topic, offsetOf(start, bounds.get(topic))]
       if (incomplete === undefined) return [topic, 0]
       const message =
         `the group has no offset of ${topic}[${partition}], though it was worked on: brokers forget those of a group that is away for offsets.retention.minutes, and ${incomplete} no longer tells. ` +
-        `Find out what was delivered last, stop the workers, set the offset (sluice offsets reset --topic ${topic} --to earliest delivers again what is there, --to latest skips it), and start them`
+        `Find out what was delivered last. To have all that is there delivered again, stop the workers, run ${resetCommand(group, topic, 'earliest')} (or --to latest, to skip it), and start them`
       throw new Impossible(EXPIRED, message, { topic: input, partition, offset: low(input), metadata: '' })
     }),
   )
@@ -204,7 +210,7 @@ function startsOf(
   return starts
 }
 
-function offsetOf(start: Start, bounds: Watermarks | undefined): number {
+function offsetOf(start: Exclude<Start, 'unknown'>, bounds: Watermarks | undefined): number {
   if (typeof start === 'number') return start
   const { low = 0, high = 0 } = bounds ?? {}
   return start === 'earliest' || start.orEarliest < low || start.orEarliest > high ? low : start.orEarliest

@@ -22,7 +22,7 @@ export interface Consumer extends Omit<KafkaConsumer, 'consume'> {
 export const newConsumer = (config: ConsumerGlobalConfig, topicConfig: ConsumerTopicConfig = {}): Consumer =>
   new confluent.KafkaConsumer(config, topicConfig) as unknown as Consumer
 
-interface TopicAdmin {
+export interface TopicAdmin {
   describeTopics(
     topics: readonly string[],
     options: { readonly timeout: number },
@@ -34,7 +34,7 @@ interface TopicAdmin {
   ): void
 }
 
-/** Shares the handle of the consumer: costs no connection, and must not outlive it. */
+/** Shares the handle of the consumer: costs no connection. One for the life of the consumer, and kept: it must neither be collected before nor outlive it. */
 export const adminOf = (consumer: Consumer): TopicAdmin =>
   confluent.AdminClient.createFrom(consumer as unknown as KafkaConsumer) as unknown as TopicAdmin
 

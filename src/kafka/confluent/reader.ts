@@ -2,8 +2,8 @@ import type { EofEvent, LibrdKafkaError, Message, TopicPartitionOffset } from '@
 import type { ConnectionSettings } from '../connection.ts'
 import { KafkaError } from '../errors.ts'
 import type { LogReader, LogRecord, ReadBatch, TopicPartition, Watermarks } from '../log.ts'
-import { newConsumer } from './binding.ts'
-import type { Consumer } from './binding.ts'
+import { adminOf, newConsumer } from './binding.ts'
+import type { Consumer, TopicAdmin } from './binding.ts'
 import { connectConsumer, disconnect } from './client.ts'
 import { call } from './errors.ts'
 import { logRecord } from './records.ts'
@@ -56,6 +56,7 @@ class ConfluentReader implements LogReader {
   #changes: Change[] = []
   #ends: EofEvent[] = []
   readonly #queries: WatermarkQueries
+  readonly #admin: TopicAdmin
   #suspicious = false
   #checking = false
   #stopped: ReadBatch['stopped'][number][] = []
@@ -65,6 +66,7 @@ class ConfluentReader implements LogReader {
     this.#consumer = consumer
     this.#uncommitted = uncommitted
     this.#queries = new WatermarkQueries(consumer, uncommitted)
+    this.#admin = adminOf(uncommitted)
     consumer.on('partition.eof', end => {
       this.#ends.push(end)
     })
@@ -121,7 +123,7 @@ class ConfluentReader implements LogReader {
   }
 
   topicIds(topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const answer = describeIds(this.#uncommitted, topics)
+    const answer = describeIds(this.#admin, topics)
     // A client must not be closed while it is asked.
     this.#asking = Promise.allSettled([this.#asking, answer])
     return answer

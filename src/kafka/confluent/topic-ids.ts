@@ -1,18 +1,17 @@
-import { adminOf } from './binding.ts'
-import type { Consumer } from './binding.ts'
+import type { TopicAdmin } from './binding.ts'
 import { call } from './errors.ts'
 
 const TIMEOUT_MS = 5000
 /** Of a broker that is older than topic ids. */
 const NONE = 'AAAAAAAAAAAAAAAAAAAAAA'
 
-/** Asked over the connections of a client that is there anyway. In the spelling of Kafka's own tools: base64url. */
-export async function describeIds(consumer: Consumer, topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
+/** In the spelling of Kafka's own tools: base64url. */
+export async function describeIds(admin: TopicAdmin, topics: readonly string[]): Promise<ReadonlyMap<string, string>> {
   if (topics.length === 0) return new Map()
   const answers = await call<readonly { readonly name: string; readonly topicId?: { readonly base64?: string } }[]>(
     'describe topics',
     done => {
-      adminOf(consumer).describeTopics([...topics], { timeout: TIMEOUT_MS }, done)
+      admin.describeTopics([...topics], { timeout: TIMEOUT_MS }, done)
     },
   )
   return new Map(

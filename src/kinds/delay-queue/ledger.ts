@@ -81,29 +81,30 @@ export class Ledger {
   }
 
   started(committed: ReadonlyMap<string, Commit>, stateEnds: ReadonlyMap<string, number>): ReadonlyMap<string, number | 'unknown'> {
+    const [{ topic: input, role }] = this.#sources
     const journalEnd = stateEnds.get(this.#config.topics.journal) ?? 0
-    const { input, role } = { input: this.#config.topics.input, role: this.#sources[0].role }
-    const isUnknown = journalEnd > 0 && !committed.has(input) && !this.#restored.has(role)
+    const unknown = journalEnd > 0 && !committed.has(input) && !this.#restored.has(role) ? input : undefined
     this.#journal.restored(journalEnd)
     const { far, judged } = readMetadata(committed.get(this.#config.topics.input)?.metadata)
     this.#sources[0].limits.restore(judged)
-    for (const source of this.#sources) {
-      const known = this.#restored.get(source.role)
-      const commit = committed.get(source.topic)
-      // The group's offsets may have expired (a queue scaled to 0 for a week): the journal remembers them longer.
-      source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
-      source.committed = commit?.offset ?? -1
-      source.far = far[source.role] ?? 0
-      if (known === undefined) continue
-      if (commit !== undefined && commit.offset < known.watermark) {
-        this.#movedBack.set(source.role, commit.offset)
-        continue
-      }
-      forgetPassed(known)
-      for (const offset of known.done) source.position.restoreDone(offset)
-    }
+    for (const source of this.#sources) this.#place(source, committed.get(source.topic), far[source.role] ?? 0)
     this.#restored.clear()
-    return new Map(this.#sources.map(({ topic, position }) => [topic, isUnknown && topic === input ? 'unknown' : position.watermark]))
+    return new Map(this.#sources.map(({ topic, position }) => [topic, topic === unknown ? 'unknown' : position.watermark]))
+  }
+
+  #place(source: Source, commit: Commit | undefined, far: number): void {
+    const known = this.#restored.get(source.role)
+    // The group's offsets may have expired (a queue scaled to 0 for a week): the journal remembers them longer.
+    source.position = new Position(commit?.offset ?? known?.watermark ?? 0)
+    source.committed = commit?.offset ?? -1
+    source.far = far
+    if (known === undefined) return
+    if (commit !== undefined && commit.offset < known.watermark) {
+      this.#movedBack.set(source.role, commit.offset)
+      return
+    }
+    forgetPassed(known)
+    for (const offset of known.done) source.position.restoreDone(offset)
   }
 
   /** Whether positions have waited long enough to be committed for their own sake. */

@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import { World, aConfig, headers, textHeader } from '../../../test/support/delay-queue/world.ts'
-import type { LogRecord } from '../../worker/task.ts'
+import type { Commit, LogRecord } from '../../worker/task.ts'
+import { encodeJournal } from './journal.ts'
 import { METRIC } from './metrics.ts'
+import { QueueProtocol } from './queue-protocol.ts'
+import { DelayTask } from './task.ts'
 
 const values = (world: World, topic = 'due'): readonly string[] =>
   world.log(topic).committed.map(({ value }) => value?.toString() ?? 'null')
@@ -557,6 +560,24 @@ describe('recovery', () => {
     world.crash()
     world.runTo(world.now + 600_000)
     expect(values(world)).toEqual(['a', 'b', 'near', 'far'])
+  })
+
+  test('should not know its position when the group lost its offsets and the journal names others only', () => {
+    const config = aConfig()
+    const started = (journalEnd: number, role?: string, commits: readonly Commit[] = []) => {
+      const task = new DelayTask(config, new QueueProtocol(config, 'shop/q', 0), 0)
+      const committed = new Map(commits.map(commit => [commit.topic, commit]))
+      task.restoreFrom(committed)
+      const value = encodeJournal([{ role: role ?? '', watermark: 7, done: [] }])
+      const entry = { topic: config.topics.journal, partition: 0, offset: 1, timestampMs: 0, key: null, value, headers: [] }
+      if (role !== undefined) task.loadState(entry)
+      return task.started(committed, new Map([[config.topics.journal, journalEnd]])).get(config.topics.input)
+    }
+    expect(started(0)).toBe(0)
+    expect(started(5, 'in')).toBe(7)
+    expect(started(5)).toBe('unknown')
+    expect(started(5, 'tier 8000')).toBe('unknown')
+    expect(started(5, undefined, [{ topic: config.topics.input, partition: 0, offset: 3, metadata: '' }])).toBe(3)
   })
 
   test('should read the journal from where it still matters, and keep the metadata small', () => {
