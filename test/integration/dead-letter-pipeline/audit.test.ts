@@ -1,8 +1,12 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import type { Consumer, Producer } from 'kafkajs'
 import { kind } from '../../../src/kinds/dead-letter-pipeline/index.ts'
 import type { DeadLetterPipeline } from '../../../src/kinds/dead-letter-pipeline/resource.ts'
+import { createTopic } from '../../support/delay-queue/queue-on-kafka.ts'
 import { readCommitted } from '../../support/delay-queue/java-reader.ts'
 import type { Committed } from '../../support/delay-queue/java-reader.ts'
 import { Reader, headerText } from '../../support/delay-queue/reader.ts'
@@ -11,28 +15,33 @@ import { startKafka } from '../../support/kafka.ts'
 import type { Kafka } from '../../support/kafka.ts'
 import { PlannedWorkers } from '../../support/planned-workers.ts'
 
-const FAILURES = 600
-const KILLS = 5
+/** Of each, a worker of both pipelines is killed. */
+const ROUNDS = 10
+const FAILURES_A_ROUND = 60
+const FAILURES = ROUNDS * FAILURES_A_ROUND
+const ORDERS_A_ROUND = 15
+const ORDERS = ROUNDS * ORDERS_A_ROUND
 const PARTITIONS = 4
 const WAITS_MS = [500, 1_000, 2_000]
 
-jest.setTimeout(180_000)
+jest.setTimeout(300_000)
 
-const pipeline: DeadLetterPipeline = {
+const pipelineOf = (name: string, source: string, group: string): DeadLetterPipeline => ({
   apiVersion: 'sluice.dev/v1alpha1',
   kind: 'DeadLetterPipeline',
-  metadata: { name: 'p', namespace: 'shop', generation: 1 },
+  metadata: { name, namespace: 'shop', generation: 1 },
   spec: {
     connectionRef: { name: 'main' },
-    source: { topic: 'orders', group: 'billing' },
+    source: { topic: source, group },
     delivery: { topic: {} },
     retry: { maxAttempts: WAITS_MS.length + 1, backoff: { initial: '500ms', factor: 2, max: '1m', jitter: 'None' } },
   },
-}
+})
 
 let broker: Kafka
 let kafka: KafkaJs
 let workers: PlannedWorkers
+let pythonWorkers: PlannedWorkers
 let producer: Producer
 let application: Consumer
 let deadLetters: Reader
@@ -42,8 +51,10 @@ beforeAll(async () => {
   broker = await startKafka()
   closing.push(() => broker.stop())
   kafka = new KafkaJs({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING })
-  workers = await PlannedWorkers.create(kafka, broker.bootstrap, kind, pipeline, PARTITIONS)
+  workers = await PlannedWorkers.create(kafka, broker.bootstrap, kind, pipelineOf('p', 'orders', 'billing'), PARTITIONS)
   closing.push(() => workers.close())
+  pythonWorkers = await PlannedWorkers.create(kafka, broker.bootstrap, kind, pipelineOf('q', 'shop.orders', 'python'), PARTITIONS)
+  closing.push(() => pythonWorkers.close())
   producer = kafka.producer({ idempotent: true })
   await producer.connect()
   closing.push(() => producer.disconnect())
@@ -90,23 +101,51 @@ async function startApplication(): Promise<Consumer> {
   return consumer
 }
 
-test('should redeliver or dead-letter every failure once and never early through five kills', async () => {
-  const running = [workers.start(), workers.start()]
+/** The example in Python: it knows nothing but the headers, and fails each of these orders at every delivery. */
+async function startPython(): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  await createTopic(admin, 'shop.orders', PARTITIONS, {})
+  await admin.disconnect()
+  const root = join(import.meta.dirname, '../../..')
+  const program = execFileSync(join(root, 'scripts/tool'), ['python']).toString().trim()
+  const python = spawn(program, [join(root, 'examples/retry/billing.py'), broker.bootstrap, 'shop.orders', 'python', 'shop.q'], {
+    stdio: 'ignore',
+  })
+  closing.push(async () => {
+    if (python.exitCode === null && python.kill('SIGKILL')) await once(python, 'exit')
+  })
+}
+
+const orders = (round: number) =>
+  Array.from({ length: ORDERS_A_ROUND }, (_, i) => {
+    const id = `order-${round * ORDERS_A_ROUND + i}`
+    return { key: id, value: JSON.stringify({ id, total: 2_000_000 }) }
+  })
+
+test('should redeliver or dead-letter every failure once and never early through twenty kills', async () => {
+  const running = [workers, workers, pythonWorkers, pythonWorkers].map(planned => planned.start())
   await eventually('workers ready', async () => (await Promise.all(running.map(worker => worker.ready()))).every(Boolean), 60_000)
   application = await startApplication()
   closing.push(() => application.disconnect())
-  const half = FAILURES / 2
-  await producer.send({ topic: 'shop.p.retry', messages: Array.from({ length: half }, (_, id) => failed(String(id))) })
-  for (let kill = 0; kill < KILLS; kill++) {
+  await startPython()
+  for (let round = 0; round < ROUNDS; round++) {
     const before = deadLetters.records.length
-    await running[kill % 2]!.kill()
-    running[kill % 2] = workers.start()
-    if (kill === 2)
-      await producer.send({ topic: 'shop.p.retry', messages: Array.from({ length: half }, (_, id) => failed(String(half + id))) })
+    const first = round * FAILURES_A_ROUND
+    await producer.send({
+      topic: 'shop.p.retry',
+      messages: Array.from({ length: FAILURES_A_ROUND }, (_, i) => failed(String(first + i))),
+    })
+    await producer.send({ topic: 'shop.orders', messages: orders(round) })
+    const [mine, pythons] = [round % 2, 2 + (round % 2)]
+    await Promise.all([running[mine]!.kill(), running[pythons]!.kill()])
+    running[mine] = workers.start()
+    running[pythons] = pythonWorkers.start()
     await eventually('a survivor at work', () => deadLetters.records.length > before || everyOneDead(), 60_000)
   }
   await eventually('every failure dead in the end', everyOneDead, 90_000)
   await audit()
+  await auditPython()
   for (const worker of running) expect(await worker.stop()).toBe(0)
 })
 
@@ -120,7 +159,8 @@ async function audit(): Promise<void> {
         ['shop.p.retry', 'shop.p.redelivery', 'shop.p.dlq'].map(topic => readCommitted(broker.bootstrap, topic)),
       )
       const ends = [...redelivery!, ...dead!]
-      return ends.length >= retry!.length ? ([retry!, ends] as const) : undefined
+      // A reader that starts slowly takes a quiet moment for the end.
+      return retry!.length >= FAILURES * (WAITS_MS.length + 1) && ends.length >= retry!.length ? ([retry!, ends] as const) : undefined
     },
     60_000,
   )
@@ -146,4 +186,29 @@ function judge(failure: Committed, end: Committed): void {
   expect(end.headers.get('sluice-attempt')).toBe(String(attempt + 1))
   const redeliveredAt = seenAt.get(failure.headers.get('entry') ?? '?') ?? NaN
   expect(redeliveredAt - failure.appendedMs).toBeGreaterThanOrEqual(WAITS_MS[attempt - 1]!)
+}
+
+/** An application that nobody has taught to name its writes: an order and the number of its delivery do. */
+async function auditPython(): Promise<void> {
+  const of = (role: string, least: number): Promise<readonly Committed[]> =>
+    eventually(
+      `${least} records on shop.q.${role}`,
+      async () => {
+        const records = await readCommitted(broker.bootstrap, `shop.q.${role}`)
+        return records.length >= least ? records : undefined
+      },
+      90_000,
+    )
+  const dead = await of('dlq', ORDERS)
+  const attempts = (records: readonly Committed[]): readonly string[] =>
+    records.map(({ key, headers }) => `${key} ${headers.get('sluice-attempt') ?? '1'}`).toSorted()
+  const all = Array.from({ length: ORDERS }, (_, i) => `order-${i}`)
+  const made = (numbers: readonly number[]): readonly string[] => all.flatMap(id => numbers.map(attempt => `${id} ${attempt}`)).toSorted()
+  expect(attempts(await of('retry', 4 * ORDERS))).toEqual(made([1, 2, 3, 4]))
+  expect(attempts(await of('redelivery', 3 * ORDERS))).toEqual(made([2, 3, 4]))
+  expect(attempts(dead)).toEqual(made([4]))
+  for (const { headers } of dead) {
+    expect(headers.get('sluice-disposition')).toBe('exhausted')
+    expect(headers.get('sluice-error-class')).toBe('OverflowError')
+  }
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const TOOL = fileURLToPath(new URL('../../../scripts/tool', import.meta.url))
 const QUIET_MS = 3_000
-/** Between headers. What is printed must be free of it, of tabs and of line ends, and header names of colons. */
+/** Between headers. Names of headers, keys and values must be free of it, of tabs and of line ends, and header names of colons. */
 const SEPARATOR = '\u0001'
 
 export interface Committed {
@@ -31,7 +31,7 @@ export interface Committed {
 export async function readCommitted(bootstrap: string, topic: string, quietMs = QUIET_MS): Promise<readonly Committed[]> {
   const home = process.env.KAFKA_HOME ?? (await run(TOOL, ['kafka'])).stdout.trim()
   const properties = ['print.timestamp=true', 'print.partition=true', 'print.offset=true', 'print.headers=true', 'print.key=true']
-    .concat([`headers.separator=${SEPARATOR}`])
+    .concat([`headers.separator=${SEPARATOR}`, 'headers.deserializer=org.apache.kafka.common.serialization.BytesDeserializer'])
     .flatMap(property => ['--property', property])
   const child = spawn(
     'java',
@@ -54,7 +54,7 @@ function committedOf(topic: string, line: string): Committed | undefined {
   const [timestamp = '', partition = '', offset = '', headers = '', key = '', value = ''] = line.split('\t')
   const [, appended] = /^(?:CreateTime|LogAppendTime):(\d+)$/.exec(timestamp) ?? []
   if (appended === undefined) return undefined
-  const pairs = headers.split(SEPARATOR).map(pair => [pair.slice(0, pair.indexOf(':')), pair.slice(pair.indexOf(':') + 1)] as const)
+  const pairs = headers.split(SEPARATOR).map(pair => [pair.slice(0, pair.indexOf(':')), plain(pair.slice(pair.indexOf(':') + 1))] as const)
   return {
     topic,
     partition: Number(partition.slice('Partition:'.length)),
@@ -65,3 +65,10 @@ function committedOf(topic: string, line: string): Committed | undefined {
     value,
   }
 }
+
+/** Bytes other than printable ASCII come as `\xHH`: a stack has line ends. */
+const plain = (printed: string): string =>
+  Buffer.from(
+    printed.replace(/\\x([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+    'latin1',
+  ).toString()
