@@ -1,5 +1,6 @@
 // An application that Sluice calls: it needs an HTTP server and nothing else.
 //   node examples/http-delivery/shipping.mjs [PORT]
+import { Buffer } from 'node:buffer'
 import { createServer } from 'node:http'
 
 /** What was handled. A real service keeps the keys where it keeps its work, in the same transaction. */
