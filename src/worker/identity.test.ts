@@ -41,7 +41,7 @@ describe('another id', () => {
   })
 
   test.each([
-    ['c.in', '--topic c.in --to earliest --execute, delete c.journal, which tell'],
+    ['c.in', '--topic c.in --to earliest --execute`, delete c.journal, which told'],
     ['c.tier', '--topic c.tier --to earliest --execute'],
     ['c.journal', '--topic c.in --to shift-by 0 --execute'],
   ])('should stop the task, and say of %s what to do', (topic, next) => {

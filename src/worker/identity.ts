@@ -2,6 +2,7 @@ import { Impossible } from './hosted.ts'
 import type { Hosted } from './hosted.ts'
 import { isSame, notedId } from './topic-ids.ts'
 import type { TopicIds } from './topic-ids.ts'
+import { anew, withoutNotesOf } from './way-out.ts'
 
 /** What was noted of topic ids beside each committed offset, by topic of the offset; '' where somebody else wrote it. */
 export type IdNotes = ReadonlyMap<string, string>
@@ -35,14 +36,10 @@ export function checkIds(hosted: Hosted, noted: TopicIds, ids: TopicIds, group: 
   }
 }
 
-export const resetCommand = (group: string, topic: string, to: string): string =>
-  `sluice offsets reset --group ${group} --topic ${topic} --to ${to} --execute`
-
 function recreated({ family, partition }: Hosted, topic: string, was: string, is: string, group: string): string {
   const { input, sources, states } = family
   const what = `${topic}[${partition}] was deleted and made again: the id of the topic began with ${was.slice(0, 8)} and is ${is} now.`
   if (!sources.includes(topic))
-    return `${what} What it told of ${input} is lost; messages that it knew to be done may come again. To go on so, stop the workers, run ${resetCommand(group, input, 'shift-by 0')}, and start them`
-  const emptied = states.length === 0 ? '' : `, delete ${states.join(' and ')}, which tell of the old one (the operator makes them again)`
-  return `${what} What waited in the old one is lost. To go on with the new one from its start, stop the workers, run ${resetCommand(group, topic, 'earliest')}${emptied}, and start them`
+    return `${what} What it told of ${input} is lost; messages that it knew to be done may come again. ${withoutNotesOf(group, input)}`
+  return `${what} What waited in the old one is lost. ${anew(group, topic, states)}`
 }

@@ -6,7 +6,7 @@ import type { Doorbell } from './doorbell.ts'
 import type { Fencing } from './fencing.ts'
 import { Impossible } from './hosted.ts'
 import type { Hosted, StopReason } from './hosted.ts'
-import { checkIds, notedIds, resetCommand } from './identity.ts'
+import { checkIds, notedIds } from './identity.ts'
 import type { IdNotes } from './identity.ts'
 import { decodeOwnership, unwrapped } from './metadata.ts'
 import type { WorkerMetrics } from './metrics.ts'
@@ -14,7 +14,7 @@ import type { Reading } from './reading.ts'
 import type { Start } from './task.ts'
 import type { TopicIdQueries } from './topic-ids.ts'
 import type { Transactions } from './transactions.ts'
-import { anew, pastTheGap, withoutNotes } from './way-out.ts'
+import { anew, fromAnEnd, pastTheGap, withoutNotes } from './way-out.ts'
 
 const STABLE_TIMEOUT_MS = 5000
 const RETRY_MS = 500
@@ -86,7 +86,7 @@ async function steps(hosted: Hosted, options: TakeoverOptions): Promise<void> {
   const wanted = hosted.task.started(committed, highs(ends), hosted.brokerTime.now(clock))
   const bounds = await sourceBounds(hosted, wanted, reader)
   const starts = startsIn(hosted, wanted, { bounds, ends, group: options.group })
-  checkRange(hosted, starts, bounds, { group: options.group, stateEnds: highs(ends) })
+  checkRange(hosted, starts, bounds, options.group)
   const claim = [...starts].map(([topic, offset]) => committed.get(topic) ?? { topic, partition: hosted.partition, offset, metadata: '' })
   check(hosted)
   await transactions.claim(hosted, claim)
@@ -167,7 +167,7 @@ function startsIn(
       if (incomplete === undefined) return [topic, 0]
       const message =
         `the group has no offset of ${topic}[${partition}], though it was worked on: brokers forget those of a group that is away for offsets.retention.minutes, and ${incomplete} no longer tells. ` +
-        `Find out what was delivered last. To have all that is there delivered again, stop the workers, run ${resetCommand(group, topic, 'earliest')} (or --to latest, to skip it), and start them`
+        `Find out what was delivered last. ${fromAnEnd(group, topic)}`
       throw new Impossible(EXPIRED, message, { topic: input, partition, offset: low(input), metadata: '' })
     }),
   )
@@ -228,13 +228,8 @@ function sourceBounds(
 }
 
 /** Below the log start, records were deleted unread; above the end, this is another topic of the same name. Skipping is for people to decide. */
-function checkRange(
-  hosted: Hosted,
-  starts: ReadonlyMap<string, number>,
-  found: ReadonlyMap<string, Watermarks>,
-  { group, stateEnds }: { readonly group: string; readonly stateEnds: ReadonlyMap<string, number> },
-): void {
-  const { partition } = hosted
+function checkRange(hosted: Hosted, starts: ReadonlyMap<string, number>, found: ReadonlyMap<string, Watermarks>, group: string): void {
+  const { partition, family } = hosted
   for (const [topic, { low, high }] of found) {
     const start = starts.get(topic) ?? 0
     if (start < low) {
@@ -246,7 +241,7 @@ function checkRange(
     if (start > high) {
       throw new Impossible(
         'OffsetOutOfRange',
-        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${anew(group, { topic, partition }, stateEnds)}`,
+        `${topic}[${partition}] was read up to ${start}, but its log ends at ${high}: was the topic deleted and created again? ${anew(group, topic, family.states)}`,
       )
     }
   }

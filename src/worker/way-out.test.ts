@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { anew, pastTheGap, withoutNotes } from './way-out.ts'
+import { anew, fromAnEnd, pastTheGap, withoutNotes, withoutNotesOf } from './way-out.ts'
 
 const source = { topic: 'shop.pay.in', partition: 3 }
 const group = 'sluice.shop.pay.dq'
@@ -11,15 +11,11 @@ describe('the way out', () => {
     )
   })
 
-  test('should empty the states, where they hold anything, of a topic that was made again', () => {
-    const states = new Map([
-      ['shop.pay.journal', 40],
-      ['shop.pay.ids', 0],
-    ])
-    expect(anew(group, source, states)).toContain(
-      '--topic shop.pay.in:3 --to earliest --execute` and `sluice clean --topic shop.pay.journal:3 --before offset 40 --execute`, and start',
+  test('should have the states deleted, where there are any, of a topic that was made again', () => {
+    expect(anew(group, 'shop.pay.in', ['shop.pay.journal', 'shop.pay.ids'])).toContain(
+      '--topic shop.pay.in --to earliest --execute`, delete shop.pay.journal and shop.pay.ids, which told of the old one (the operator makes them again), and start',
     )
-    expect(anew(group, source, states)).not.toContain('shop.pay.ids')
+    expect(anew(group, 'shop.pay.in', [])).not.toContain('delete')
   })
 
   test('should drop the notes beside offsets, and leave the offsets where they are', () => {
@@ -30,5 +26,10 @@ describe('the way out', () => {
     expect(withoutNotes(group, commits)).toContain(
       '`sluice offsets reset --group sluice.shop.pay.dq --topic shop.pay.in:3 --to shift-by 0 --execute`',
     )
+    expect(withoutNotesOf(group, 'shop.pay.in')).toContain('--topic shop.pay.in --to shift-by 0 --execute`')
+  })
+
+  test('should leave the choice of an end to whoever knows what was delivered', () => {
+    expect(fromAnEnd(group, 'shop.pay.in')).toContain('--topic shop.pay.in --to earliest --execute` (or --to latest, to skip it)')
   })
 })

@@ -103,7 +103,7 @@ async function stops(name: string, reason: string): Promise<string> {
 
 /** Runs the command that a message names, as a user would. */
 async function obey(message: string): Promise<void> {
-  const [, command = ''] = /run sluice (offsets reset .*? --execute)/.exec(message) ?? []
+  const [, command = ''] = /run `sluice (offsets reset .*? --execute)`/.exec(message) ?? []
   expect(command).not.toBe('')
   expect(await sluice([...command.split(' '), '--bootstrap', kafka.bootstrap])).toMatchObject({ code: 0 })
 }

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
-import type { Admin, Producer } from 'kafkajs'
+import type { Producer } from 'kafkajs'
 import type { KafkaAdmin } from '../../../src/kafka/admin.ts'
 import { platformaticAdmin } from '../../../src/kafka/platformatic-admin.ts'
 import { stoppedBecause } from '../../../src/worker/contract.ts'
 import { sluice } from '../../support/command.ts'
-import { QueueOnKafka, createTopic } from '../../support/delay-queue/queue-on-kafka.ts'
+import { QueueOnKafka } from '../../support/delay-queue/queue-on-kafka.ts'
 import { Reader, headerText } from '../../support/delay-queue/reader.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sharedKafka } from '../../support/kafka.ts'
@@ -17,7 +17,6 @@ let group = ''
 let queue: QueueOnKafka
 let reader: Reader
 let producer: Producer
-let independent: Admin
 let admin: KafkaAdmin
 const closing: (() => Promise<unknown>)[] = []
 
@@ -36,9 +35,6 @@ beforeAll(async () => {
   producer = kafka.producer()
   await producer.connect()
   closing.push(() => producer.disconnect())
-  independent = kafka.admin()
-  await independent.connect()
-  closing.push(() => independent.disconnect())
   admin = platformaticAdmin({ bootstrapServers: [bootstrap] }, { clientId: 'way-out' })
   closing.push(() => admin.close())
 }, 90_000)
@@ -97,16 +93,4 @@ test('should go on past records that were deleted unread when the command of the
     await eventually('what waited before', () => received().includes('waits'))
   })
   expect(received()).toEqual(['a', 'b', 'c', 'kept', 'waits'])
-})
-
-test('should read an input that was made again from its start when the commands of the message are run', async () => {
-  const input = queue.topic('in')
-  await independent.deleteTopics({ topics: [input] })
-  await eventually('the topic to be gone', async () => !(await independent.listTopics()).includes(input))
-  await createTopic(independent, input, 1, { 'message.timestamp.type': 'LogAppendTime' })
-  await send('new', '1ms')
-  expect(await followTheMessage()).toContain('was the topic deleted and created again?')
-  await atWork(() => eventually('the new one', () => received().includes('new')))
-  expect(received()).toEqual(['a', 'b', 'c', 'kept', 'waits', 'new'])
-  expect(reader.of(queue.topic('dlq'))).toEqual([])
 })
