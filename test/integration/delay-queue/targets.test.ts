@@ -106,7 +106,8 @@ describe('targets that change while messages wait', () => {
     expect(names('shop.open').toSorted()).toEqual(['first of shop.open', 'shop.open 1', 'shop.open 2', 'shop.open 3'])
     for (const i of [1, 2, 3]) {
       expect(dead()[`shop.closed ${i}`]).toBe('target-not-allowed AuthorizationFailed')
-      expect(dead()[`shop.hidden ${i}`]).toBe('target-missing TargetMissing')
+      // The worker may have known the topic a moment ago, and then learns by writing.
+      expect(dead()[`shop.hidden ${i}`]).toMatch(/^target-(missing TargetMissing|not-allowed AuthorizationFailed)$/)
       expect(dead()[`shop.gone ${i}`]).toBe('target-missing TargetMissing')
     }
     // Those that were delivered before are no dead letters, and the worker goes on.
