@@ -5,11 +5,11 @@ import manifest from '../../package.json' with { type: 'json' }
 import { validateResource } from '../api/validation.ts'
 import { startConsole } from '../console/index.ts'
 import { NO_ACCESS_CONTROL } from '../console/ports.ts'
-import type { Console } from '../console/server.ts'
 import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
 import { kinds } from '../kinds/index.ts'
 import { connectKubernetes, type KubernetesPorts } from '../kubernetes/index.ts'
 import { serveHttp } from '../observability/http.ts'
+import type { HttpServer } from '../observability/http.ts'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { createMetrics, type Metrics } from '../observability/metrics.ts'
 import { systemClock } from '../observability/system-clock.ts'
@@ -72,7 +72,7 @@ async function serveConsole(
   ports: KubernetesPorts,
   ready: () => boolean,
   logger: Logger,
-): Promise<Console | undefined> {
+): Promise<HttpServer | undefined> {
   if (address === undefined) return undefined
   if ((certificate === undefined) !== (key === undefined))
     throw new Error('--console-tls-cert and --console-tls-key belong together: give both')

@@ -5,7 +5,6 @@ import { Command, Option } from 'commander'
 import { parseDuration } from '../api/duration.ts'
 import { startConsole } from '../console/index.ts'
 import { NO_ACCESS_CONTROL } from '../console/ports.ts'
-import type { Console } from '../console/server.ts'
 import { platformaticAdmin } from '../kafka/platformatic-admin.ts'
 import { kinds } from '../kinds/index.ts'
 import { serveHttp } from '../observability/http.ts'
@@ -108,7 +107,7 @@ function serveConsole(
   { operator, store, secrets }: Standalone,
   { console: address, filename }: Options,
   logger: Logger,
-): Promise<Console | undefined> {
+): Promise<HttpServer | undefined> {
   if (address === undefined) return Promise.resolve(undefined)
   const options = {
     resources: store,

@@ -1,6 +1,7 @@
 import type { Clock } from '../api/clock.ts'
 import type { KafkaAdminFactory } from '../kafka/admin.ts'
 import type { KafkaLogFactory } from '../kafka/log.ts'
+import type { HttpServer } from '../observability/http.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { SecretReader } from '../operator/ports.ts'
 import { lookRoutes } from './dead-letters/look.ts'
@@ -10,7 +11,7 @@ import { Desks } from './desks.ts'
 import type { Access, ResourceReader, ResourceWriter } from './ports.ts'
 import type { Route } from './route.ts'
 import { serveConsole } from './server.ts'
-import type { Console, ConsoleAddress } from './server.ts'
+import type { ConsoleAddress } from './server.ts'
 import { Turns } from './turns.ts'
 
 export interface ConsoleOptions {
@@ -30,7 +31,7 @@ const SEARCHES_AT_ONCE = 2
 const SEARCHES_WAITING = 8
 
 /** Puts the sections together and serves them. */
-export function startConsole(options: ConsoleOptions, address: ConsoleAddress): Promise<Console> {
+export function startConsole(options: ConsoleOptions, address: ConsoleAddress): Promise<HttpServer> {
   const section = { ...options, desks: new Desks(options), turns: new Turns(SEARCHES_AT_ONCE, SEARCHES_WAITING) }
   const routes = [session(options.access), ...pipelineRoutes(section), ...lookRoutes(section), ...redriveRoutes(section)]
   return serveConsole({ ...options, routes }, address)

@@ -1,12 +1,12 @@
 import { request } from 'node:http'
 import { afterEach, describe, expect, test } from '@jest/globals'
+import type { HttpServer } from '../observability/http.ts'
 import { createLogger } from '../observability/logger.ts'
 import { NO_ACCESS_CONTROL, Refused } from './ports.ts'
 import type { Access, Right } from './ports.ts'
 import { jsonBody } from './request.ts'
 import type { Route } from './route.ts'
 import { serveConsole } from './server.ts'
-import type { Console } from './server.ts'
 
 const TOKENS: Access = {
   mode: 'Token',
@@ -46,7 +46,7 @@ interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
-let console: Console | undefined
+let console: HttpServer | undefined
 const logged: string[] = []
 afterEach(async () => {
   await console?.close()

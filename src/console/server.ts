@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { listen } from '../observability/http.ts'
+import type { HttpServer } from '../observability/http.ts'
 import type { Logger } from '../observability/logger.ts'
 import { PAGE_HEADERS, readPages } from './pages.ts'
 import type { Page } from './pages.ts'
@@ -31,12 +33,6 @@ export interface ConsoleAddress {
   readonly tls?: TlsFiles
 }
 
-export interface Console {
-  /** The port that was taken; of use when 0 was asked for. */
-  readonly port: number
-  close(): Promise<void>
-}
-
 const ANSWER_WITHIN_MS = 30_000
 const TELL_WITHIN_MS = 600_000
 const HEADERS_WITHIN_MS = 10_000
@@ -49,7 +45,7 @@ interface Matcher {
 }
 
 /** Serves the pages and, below /api, the routes. Rejects when the address cannot be taken. */
-export async function serveConsole(parts: ConsoleParts, { tls, ...address }: ConsoleAddress): Promise<Console> {
+export async function serveConsole(parts: ConsoleParts, { tls, ...address }: ConsoleAddress): Promise<HttpServer> {
   const pages = await readPages()
   const matchers = parts.routes.map(route => ({ route, pattern: new URLPattern({ pathname: `/api${route.path}` }) }))
   const { server, renewed } = await openServer(tls, parts.logger, (request, response) => {
@@ -59,19 +55,12 @@ export async function serveConsole(parts: ConsoleParts, { tls, ...address }: Con
     })
   })
   server.maxConnections = MOST_CONNECTIONS
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    // Without a host Node takes IPv4 alone where the kernel has no IPv6; asked for `::` it would fail there.
-    server.listen(address.host === '::' ? { port: address.port } : address, resolve)
-  })
-  const taken = server.address()
+  const listening = await listen(server, address)
   return {
-    port: typeof taken === 'object' && taken !== null ? taken.port : address.port,
+    port: listening.port,
     close: async () => {
       clearInterval(renewed)
-      const closed = new Promise(resolve => server.close(resolve))
-      server.closeAllConnections()
-      await closed
+      await listening.close()
     },
   }
 }

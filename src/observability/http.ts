@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Metrics } from './metrics.ts'
 
 /** What a process tells over HTTP; read only. */
@@ -33,6 +33,11 @@ export async function serveHttp(subject: HttpSubject, address: { readonly host: 
   const server = createServer((request, response) => {
     void respond(subject, request, response)
   })
+  return listen(server, address)
+}
+
+/** Rejects when the address cannot be taken; `::` is every address of the machine. To close does not wait for whoever keeps a connection. */
+export async function listen(server: Server, address: { readonly host: string; readonly port: number }): Promise<HttpServer> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     // Without a host Node takes IPv4 alone where the kernel has no IPv6; asked for `::` it would fail there.
@@ -43,7 +48,7 @@ export async function serveHttp(subject: HttpSubject, address: { readonly host: 
     port: typeof taken === 'object' && taken !== null ? taken.port : address.port,
     close: async () => {
       const closed = new Promise(resolve => server.close(resolve))
-      // A scraper keeps its connection open for minutes.
+      // A scraper or a browser keeps its connection open for minutes.
       server.closeAllConnections()
       await closed
     },

@@ -57,6 +57,10 @@ export const badge = (text, kind) => h('span', { class: `badge ${kind}` }, text)
 
 export const problem = error => h('p', { class: 'problem', role: 'alert' }, error.message ?? String(error))
 
+/** Where a page stands below the list of pipelines. */
+export const crumbs = (...links) =>
+  h('p', { class: 'crumbs' }, ...[h('a', { href: '#/' }, 'Dead letters'), ...links].flatMap(link => [link, ' / ']))
+
 /** Headings, and rows of cells; on a phone each cell carries its heading. */
 export function table(caption, headings, rows) {
   const names = headings.map(heading => (typeof heading === 'string' ? { name: heading } : heading))

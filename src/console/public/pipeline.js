@@ -1,5 +1,5 @@
 import { call, pipelinePath, query } from './api.js'
-import { badge, count, data, fill, h, plural, problem, table, when } from './dom.js'
+import { badge, count, crumbs, data, fill, h, plural, problem, table, when } from './dom.js'
 import { filterForm, filtersIn, selectOf } from './filters.js'
 import { readiness } from './pipelines.js'
 import { redrives } from './redrives.js'
@@ -28,7 +28,7 @@ export async function pipeline({ namespace, name, tab, search: asked, leaving })
   return h(
     'div',
     {},
-    h('p', { class: 'crumbs' }, h('a', { href: '#/' }, 'Dead letters'), ' / '),
+    crumbs(),
     h('h1', {}, data(`${namespace}/${name}`), ' ', readiness(about)),
     h('p', { class: 'remark' }, 'Failures of ', data(about.group), ' with ', data(about.source), topics(view, tab)),
     h(

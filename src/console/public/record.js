@@ -1,5 +1,5 @@
 import { call, pipelinePath, query } from './api.js'
-import { badge, data, fill, h, problem, say, table, when } from './dom.js'
+import { badge, crumbs, data, fill, h, problem, say, table, when } from './dom.js'
 
 /** One dead letter: what happened, its headers, and on request what it holds. */
 export async function record({ namespace, name, partition, offset, search, leaving }) {
@@ -15,14 +15,7 @@ export async function record({ namespace, name, partition, offset, search, leavi
   return h(
     'div',
     {},
-    h(
-      'p',
-      { class: 'crumbs' },
-      h('a', { href: '#/' }, 'Dead letters'),
-      ' / ',
-      h('a', { href: `#${path}` }, data(`${namespace}/${name}`)),
-      ' / ',
-    ),
+    crumbs(h('a', { href: `#${path}` }, data(`${namespace}/${name}`))),
     h('h1', {}, `Record ${offsets} `, handled),
     h(
       'section',

@@ -1,5 +1,5 @@
 import { call, pipelinePath } from './api.js'
-import { count, data, fill, h, plural, problem, say, table } from './dom.js'
+import { count, crumbs, data, fill, h, plural, problem, say, table } from './dom.js'
 import { filtersIn, filtersInWords, selectOf } from './filters.js'
 import { search as searchWith } from './search.js'
 
@@ -110,14 +110,7 @@ export async function redrive({ namespace, name, search, leaving }) {
   return h(
     'div',
     {},
-    h(
-      'p',
-      { class: 'crumbs' },
-      h('a', { href: '#/' }, 'Dead letters'),
-      ' / ',
-      h('a', { href: `#${path}` }, data(`${namespace}/${name}`)),
-      ' / ',
-    ),
+    crumbs(h('a', { href: `#${path}` }, data(`${namespace}/${name}`))),
     h('h1', {}, 'Redrive'),
     about.may.redrive ? form : problem(new Error(`You may not create deadletterredrives in namespace ${namespace}.`)),
     outcome,

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Kafka as KafkaJs, logLevel } from 'kafkajs'
 import { startConsole } from '../../../src/console/index.ts'
 import { serveConsole } from '../../../src/console/server.ts'
-import type { Console } from '../../../src/console/server.ts'
+import type { HttpServer } from '../../../src/observability/http.ts'
 import { confluentLog } from '../../../src/kafka/confluent-log.ts'
 import { platformaticAdmin } from '../../../src/kafka/platformatic-admin.ts'
 import { kinds } from '../../../src/kinds/index.ts'
@@ -30,7 +30,7 @@ jest.setTimeout(60_000)
 let cluster: TestKubernetes
 let kafka: SharedKafka
 let ports: KubernetesPorts
-let console: Console
+let console: HttpServer
 const logged: string[] = []
 const stop = new AbortController()
 /** Bearer tokens of service accounts in `shop`. */
