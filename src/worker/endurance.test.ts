@@ -138,6 +138,30 @@ test('should notice that a topic was made again while it was read, although its 
   expect(worker.tasks()).toMatchObject([{ reason: 'TopicRecreated', message: expect.stringContaining('c.in[0] was deleted') }])
 })
 
+test('should tell a task that holds nothing how far it has come, soon after it has read on', async () => {
+  const ends: number[] = []
+  class Empty extends CopyTask {
+    override get bytes(): number {
+      return 0
+    }
+
+    override caughtUp(topic: string, offset: number): void {
+      ends.push(offset)
+      super.caughtUp(topic, offset)
+    }
+  }
+  const empty: WorkedKind = {
+    kind: 'Copy',
+    tasks: (resource, namespace) => ({ ...copyKind.tasks(resource, namespace), create: partition => new Empty('c', partition) }),
+  }
+  const cluster = aCluster()
+  write(cluster, 5)
+  await start(modelLog(cluster), systemClock, empty)
+  await until(() => ends.includes(5), 'the end was told')
+  write(cluster, 5)
+  await until(() => ends.includes(10), 'the next end was told, though nobody asks about idle tasks yet')
+})
+
 /** Its journal does not tell where it was. */
 class Forgetful extends CopyTask {
   override loadState(): void {

@@ -53,6 +53,8 @@ export class Hosted {
   keptAtMs = 0
   /** Next offset wanted per source. */
   readonly next = new Map<string, number>()
+  /** Read on since the ends of its sources were last asked for. */
+  readOn = false
   /** Sources that have nothing to read: nobody but this task writes to them, and all that was written has been read. */
   readonly dormant = new Set<string>()
   /** Sources that a transaction writes to which has not committed yet. */

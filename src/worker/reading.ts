@@ -188,6 +188,7 @@ export class Reading {
       try {
         hosted.task.accept(fresh, hosted.brokerTime.now(this.#with.clock))
         hosted.next.set(topic, last.offset + 1)
+        hosted.readOn = true
       } catch (error) {
         this.fault(hosted, error)
       }
@@ -202,7 +203,9 @@ export class Reading {
 
   #reached(topic: string, partition: number, offset: number): void {
     const hosted = this.#sources.get(key(topic, partition))
-    if (hosted !== undefined && offset > (hosted.next.get(topic) ?? 0)) hosted.next.set(topic, offset)
+    if (hosted === undefined || offset <= (hosted.next.get(topic) ?? 0)) return
+    hosted.next.set(topic, offset)
+    hosted.readOn = true
   }
 
   async #halted({ topic, partition, error }: ReadBatch['stopped'][number]): Promise<void> {
@@ -242,11 +245,12 @@ export class Reading {
   #prove(): void {
     const now = this.#with.clock.monotonicMs()
     if (this.#proving || now - this.#provenAt < PROOF_INTERVAL_MS) return
-    // What a task does not hold cannot become due: hundreds of idle ones are asked about seldom.
+    // What a task does not hold cannot become due: hundreds of idle ones are asked about seldom. One that has read on is told where that led.
     const all = now - this.#allProvenAt >= IDLE_PROOF_INTERVAL_MS
-    const hosted = [...new Set(this.#sources.values())].filter(({ active, task }) => active && (all || task.bytes > 0))
+    const hosted = [...new Set(this.#sources.values())].filter(({ active, readOn, task }) => active && (all || readOn || task.bytes > 0))
     if (hosted.length === 0) return
     this.#proving = true
+    for (const each of hosted) each.readOn = false
     void this.#proveNow(hosted, all).finally(() => {
       this.#proving = false
       this.#provenAt = this.#with.clock.monotonicMs()
@@ -284,6 +288,7 @@ export class Reading {
       }
       bell.ring()
     } catch (error) {
+      hosted.forEach(each => (each.readOn = true))
       logger.debug({ error }, 'no broker answered for the ends of the sources')
     }
   }

@@ -64,13 +64,8 @@ export class RedriveTask implements Task {
     this.#progress = nothingYet(config.run)
   }
 
-  /**
-   * Never nothing before the end is read: behind the last record stand the marks of transactions, of which only the question for the ends tells, and tasks that hold
-   * nothing are asked about twice a minute.
-   */
   get bytes(): number {
-    const reading = !this.#done && this.#read < this.#to ? 1 : 0
-    return this.#bytes + this.#handled.size * RECORD_BYTES + reading
+    return this.#bytes + this.#handled.size * RECORD_BYTES
   }
 
   restoreFrom(): ReadonlyMap<string, 'earliest'> {
